@@ -1,0 +1,1 @@
+"""OpenTelemetry for programs that call language models."""

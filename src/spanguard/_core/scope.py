@@ -1,0 +1,149 @@
+"""What all verbs have in common: a span that starts whole, is current while its work runs, and finishes once.
+
+Scopes form a chain through OpenTelemetry's context, so that a call knows the attempt it serves and an attempt the
+operation it belongs to, in threads and tasks alike, wherever the context goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import Token
+from typing import ClassVar, Final
+
+from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode, set_span_in_context
+
+from spanguard._core import clock
+from spanguard._core.errors import Failure
+from spanguard._core.recorder import Attributes, Recorder, recorder
+from spanguard._core.usage import Spent
+from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, Event
+
+_KEY: Final = create_key("spanguard-scope")
+_ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
+NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
+
+
+class Scope:
+    """One stretch of work between a start and a finish, with or without a span of its own."""
+
+    gen_ai: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self.span: Span = INVALID_SPAN
+        self.parent: Scope | None = None
+        self.inherited: Mapping[str, str] = NO_ATTRIBUTES
+        self.started = False
+        self.done = False
+        self._outer: Context | None = None
+        self._inner: Context | None = None
+        self._token: Token[Context] | None = None
+        self._start_ns = 0
+        self._start_ticks = 0
+
+    # ----------------------------------------------------------------------------------------------- start and finish
+
+    def begin(self) -> None:
+        """Take the place in the chain and the time, and make no span."""
+        outer = get_current()
+        parent = outer.get(_KEY)
+        if isinstance(parent, Scope):
+            self.parent = parent
+            self.inherited = parent.inherited
+        self._outer = outer
+        self._inner = set_value(_KEY, self, outer)
+        self.started = True
+        self._start_ns = clock.now()
+        self._start_ticks = clock.ticks()
+
+    def open_span(self, name: str, attributes: Attributes, parent: Context | None = None) -> None:
+        """Start the span of this scope, backdated to the begin."""
+        if self.inherited:
+            attributes = {**self.inherited, **attributes}
+        span = recorder().start(name, attributes, parent=parent or self.outer, start=self._start_ns, gen_ai=self.gen_ai)
+        self.span = span
+        self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
+        if self.parent is not None:
+            self.parent.child_started(span.get_span_context())
+
+    def elapsed(self) -> int:
+        """Nanoseconds since the begin, by the monotonic clock."""
+        return clock.ticks() - self._start_ticks
+
+    def end_span(self, elapsed: int, attributes: Attributes, error: Failure | None, *, failed: bool) -> None:
+        """End the span with what was learnt; an error sets the status only where the scope itself failed."""
+        span = self.span
+        if span.is_recording():
+            if error is not None:
+                attributes.update(error_attributes(error))
+            if attributes:
+                span.set_attributes(attributes)
+            if failed:
+                span.set_status(_ERROR)
+            span.end(self._start_ns + elapsed)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the work; the exception is the one that leaves it. Only the first time counts."""
+        raise NotImplementedError
+
+    # -------------------------------------------------------------------------------------------------------- current
+
+    @property
+    def outer(self) -> Context:
+        """The context in which the scope began."""
+        return self._outer if self._outer is not None else get_current()
+
+    @property
+    def inner(self) -> Context:
+        """The context in which the scope's work runs."""
+        return self._inner if self._inner is not None else get_current()
+
+    def resume(self) -> None:
+        """Make the scope current, here and now."""
+        if self._inner is not None:
+            self._token = attach(self._inner)
+
+    def suspend(self) -> None:
+        """Make the scope no longer current.
+
+        Where something else is current (a `with` inside somebody's generator, closed from elsewhere), nothing is detached:
+        OpenTelemetry would log a "Failed to detach context" that nobody can act on.
+        """
+        token, self._token = self._token, None
+        if token is not None and get_current() is self._inner:
+            detach(token)
+
+    # ------------------------------------------------------------------------------------------ what flows up the chain
+
+    def child_started(self, span: SpanContext) -> None:
+        """Hear of a span that a scope inside this one started."""
+
+    def spend(self, spent: Spent) -> None:
+        """Hear what a call inside this scope used; a scope that does not keep a book passes it on."""
+        if self.parent is not None:
+            self.parent.spend(spent)
+
+    def waste(self, spent: list[Spent]) -> None:
+        """Hear what calls inside this scope wasted, already counted; a scope that does not keep a book passes it on."""
+        if self.parent is not None:
+            self.parent.waste(spent)
+
+    def tell(self, event: Event, attributes: Attributes) -> None:
+        """Tell an event of this scope."""
+        recorder().event(event, attributes, span=self.span, within=self.inner)
+
+    @property
+    def recorder(self) -> Recorder:
+        """The process's recorder."""
+        return recorder()
+
+
+def current_scope() -> Scope | None:
+    """Return the innermost scope that is current here, if any."""
+    scope = get_current().get(_KEY)
+    return scope if isinstance(scope, Scope) else None
+
+
+def error_attributes(error: Failure) -> Attributes:
+    """Return the three attributes that tell of an error."""
+    return {ERROR_TYPE: error.type, ERROR_CATEGORY: error.category, ERROR_RECOVERABLE: error.recoverable}

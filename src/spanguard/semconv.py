@@ -1,0 +1,458 @@
+"""Every name that spanguard puts on the wire: attributes, metrics, events, span names and closed lists of values.
+
+One table, read by the emitters, by the store, by the documentation generator and by the conformance tests. A name that is
+not here is not emitted. ``gen_ai.*`` is in Development upstream and moves, so its metrics stand in one table per
+convention generation (`GENERATIONS`); everything else is the same in each.
+
+Sources: OpenTelemetry semantic conventions 1.37 (``gen_ai``, ``error``, ``server``), the main branch of
+``semantic-conventions-genai`` as of October 2026 (``dev-2026-10``). ``resilience.*`` is ours, close to
+semantic-conventions#2355 and to the meter of Polly v8.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+# fmt: off  # a table reads best with one row a line
+
+SCOPE: Final = "spanguard"
+SCOPE_GENAI: Final = "spanguard.genai"
+SCHEMA_VERSION: Final = "1"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+# --------------------------------------------------------------------------------------------------------- closed lists
+
+POLICIES: Final = ("retry", "repair", "failover", "circuit_breaker", "rate_limiter", "cache", "validator")
+OUTCOMES: Final = ("success", "recovered", "exhausted", "failed", "degraded", "rejected", "cancelled")
+ATTEMPT_OUTCOMES: Final = ("success", "error", "invalid", "cancelled")
+DISPOSITIONS: Final = ("useful", "wasted")
+TOKEN_TYPES: Final = ("input", "output")
+DELAY_SOURCES: Final = ("backoff", "retry_after")
+VALIDATION_STAGES: Final = ("input", "output", "tool")
+ACTIONS: Final = ("allowed", "warned", "blocked", "fixed", "retried")
+USAGE_SOURCES: Final = ("provider", "caller")
+UNRECOVERABLE: Final = frozenset(
+    {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
+)
+ERROR_CATEGORIES: Final = (
+    *("timeout", "rate_limited", "overloaded", "connection", "authentication", "bad_request", "not_found"),
+    *("content_filtered", "context_length", "parse_error", "validation_error", "backend_error", "inference_failed"),
+    *("model_load_failed", "out_of_memory", "circuit_open", "cancelled", "other"),
+)
+# Each is a `gen_ai.operation.name` of the conventions; a custom value is left out and reported once.
+OPERATIONS: Final = (
+    *("chat", "generate_content", "text_completion", "embeddings", "retrieval", "fetch_response", "create_agent"),
+    *("invoke_agent", "invoke_workflow", "plan", "execute_tool", "create_memory", "create_memory_store"),
+    *("update_memory", "upsert_memory", "search_memory", "delete_memory", "delete_memory_store"),
+)
+# The conventions' list; `static` and `embedded` are our names for answers that come from the program itself.
+PROVIDERS: Final = (
+    *("anthropic", "aws.bedrock", "azure.ai.inference", "azure.ai.openai", "cohere", "deepseek", "gcp.gemini"),
+    *("gcp.gen_ai", "gcp.vertex_ai", "groq", "ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity"),
+    *("x_ai", "static", "embedded"),
+)
+# What OpenAI, Anthropic, Google and Bedrock document; a value outside the list is reported as `_OTHER`.
+FINISH_REASONS: Final = frozenset(
+    {
+        *("stop", "length", "content_filter", "tool_calls", "function_call", "error", "completed", "incomplete"),
+        *("failed", "cancelled", "max_output_tokens", "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"),
+        *("pause_turn", "model_context_window_exceeded", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE"),
+        *("BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "OTHER"),
+        *("guardrail_intervened", "content_filtered"),
+    }
+)
+OTHER: Final = "_OTHER"
+OVERFLOW: Final = "_other"
+
+# ----------------------------------------------------------------------------------------------------------- attributes
+
+ValueType = Literal["string", "int", "double", "boolean", "string[]"]
+Privacy = Literal["enum", "known", "name", "pseudonym", "number", "flag", "id"]
+"""Which finite set a value comes from.
+
+``enum``: a closed list in this module. ``known``: a vocabulary (providers, models, error types, versions). ``name``: clear
+when it is a literal of the program or was passed to `spanguard.declare`, otherwise a keyed pseudonym. ``pseudonym``: always
+``h:`` and 16 hex digits. ``number`` and ``flag``: no text. ``id``: random, made by spanguard or OpenTelemetry.
+"""
+
+
+class Attribute(NamedTuple):
+    """One attribute: its name, the type of its value, its privacy class, one sentence, and its values if they are closed."""
+
+    name: str
+    type: ValueType
+    privacy: Privacy
+    brief: str
+    values: tuple[str, ...] = ()
+
+
+ATTRIBUTES: dict[str, Attribute] = {}
+
+
+def _attribute(name: str, type: ValueType, privacy: Privacy, brief: str, values: tuple[str, ...] = ()) -> str:
+    ATTRIBUTES[name] = Attribute(name, type, privacy, brief, values)
+    return name
+
+
+_a = _attribute
+POLICY_TYPE: Final = _a("resilience.policy.type", "string", "enum", "The kind of policy that decided.", POLICIES)
+POLICY_NAME: Final = _a("resilience.policy.name", "string", "name", "The name the program gave the policy.")
+OUTCOME: Final = _a("resilience.operation.outcome", "string", "enum", "How the whole operation ended.", OUTCOMES)
+ATTEMPT_COUNT: Final = _a("resilience.operation.attempt_count", "int", "number", "How many attempts were made.")
+ATTEMPT_LIMIT: Final = _a("resilience.operation.attempt_limit", "int", "number", "How many attempts were allowed.")
+ATTEMPT_NUMBER: Final = _a("resilience.attempt.number", "int", "number", "Which attempt this is, counted from 1.")
+ATTEMPT_OUTCOME: Final = _a("resilience.attempt.outcome", "string", "enum", "How one attempt ended.", ATTEMPT_OUTCOMES)
+ERROR_CATEGORY: Final = _a(
+    "resilience.error.category",
+    "string",
+    "enum",
+    "What kind of error it was, whichever library raised it.",
+    ERROR_CATEGORIES,
+)
+ERROR_RECOVERABLE: Final = _a("resilience.error.recoverable", "boolean", "flag", "Whether another attempt can help.")
+RETRY_DELAY: Final = _a("resilience.retry.delay", "double", "number", "Seconds to wait before the next attempt.")
+DELAY_SOURCE: Final = _a(
+    "resilience.retry.delay.source",
+    "string",
+    "enum",
+    "Who chose the delay: our backoff or the server's Retry-After.",
+    DELAY_SOURCES,
+)
+DISPOSITION: Final = _a(
+    "resilience.token.disposition",
+    "string",
+    "enum",
+    "Whether the answer that the tokens paid for was used.",
+    DISPOSITIONS,
+)
+TOKEN_TYPE: Final = _a(
+    "resilience.token.type", "string", "enum", "Whether the tokens were sent or received.", TOKEN_TYPES
+)
+USEFUL_INPUT: Final = _a(
+    "resilience.usage.useful.input_tokens", "int", "number", "Input tokens of the attempt whose answer was used."
+)
+USEFUL_OUTPUT: Final = _a(
+    "resilience.usage.useful.output_tokens", "int", "number", "Output tokens of the attempt whose answer was used."
+)
+WASTED_INPUT: Final = _a("resilience.usage.wasted.input_tokens", "int", "number", "Input tokens of all other attempts.")
+WASTED_OUTPUT: Final = _a(
+    "resilience.usage.wasted.output_tokens", "int", "number", "Output tokens of all other attempts."
+)
+USEFUL_COST: Final = _a(
+    "resilience.usage.useful.cost", "double", "number", "Cost in USD of the attempt whose answer was used."
+)
+WASTED_COST: Final = _a("resilience.usage.wasted.cost", "double", "number", "Cost in USD of all other attempts.")
+CALL_COST: Final = _a(
+    "resilience.usage.cost", "double", "number", "Cost in USD of this call, as stated by the response or the caller."
+)
+USAGE_SOURCE: Final = _a(
+    "resilience.usage.source",
+    "string",
+    "enum",
+    "Who stated the usage: the provider's response or the caller.",
+    USAGE_SOURCES,
+)
+CHUNKS: Final = _a("resilience.stream.chunks", "int", "number", "How many chunks of the stream were consumed.")
+CLOSED_EARLY: Final = _a(
+    "resilience.stream.closed_early", "boolean", "flag", "The consumer stopped reading before the stream ended."
+)
+VALIDATION_RULE: Final = _a("resilience.validation.rule", "string", "name", "The rule that was checked.")
+VALIDATION_STAGE: Final = _a(
+    "resilience.validation.stage",
+    "string",
+    "enum",
+    "What was checked: input, output or a tool call.",
+    VALIDATION_STAGES,
+)
+VALIDATION_ACTION: Final = _a(
+    "resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS
+)
+VALIDATION_RESULT: Final = _a("resilience.validation.result", "string", "enum", "The verdict.", ("pass", "fail"))
+RUN_ID: Final = _a(
+    "resilience.run.id",
+    "string",
+    "name",
+    "The run: one per process start unless SPANGUARD_RUN or association(run=) gives it.",
+)
+SESSION: Final = _a("resilience.session.id", "string", "id", "Anonymous id of one configure(), random.")
+SCHEMA: Final = _a("resilience.schema.version", "string", "known", "Version of this table.")
+SPACE: Final = _a("resilience.space.id", "string", "pseudonym", "The space (workspace, channel) the work belongs to.")
+TENANT: Final = _a("resilience.tenant.id", "string", "pseudonym", "The tenant the work belongs to.")
+PROJECT: Final = _a("resilience.project.id", "string", "pseudonym", "The project the work belongs to.")
+VARIANT: Final = _a("resilience.variant", "string", "name", "The variant of an experiment.")
+ROLE: Final = _a("resilience.role", "string", "name", "The part this work plays, such as planner or critic.")
+USER: Final = _a("user.id", "string", "pseudonym", "The user the work is done for.")
+USER_SESSION: Final = _a("session.id", "string", "pseudonym", "The user's session the work belongs to.")
+ERROR_TYPE: Final = _a(
+    "error.type", "string", "known", "The class of the exception, or the error code of the provider."
+)
+
+GEN_AI_OPERATION: Final = _a("gen_ai.operation.name", "string", "enum", "What was asked of the model.", OPERATIONS)
+GEN_AI_PROVIDER: Final = _a("gen_ai.provider.name", "string", "known", "Who served the model.")
+GEN_AI_MODEL: Final = _a("gen_ai.request.model", "string", "known", "The model that was asked for.")
+GEN_AI_TEMPERATURE: Final = _a("gen_ai.request.temperature", "double", "number", "Sampling temperature asked for.")
+GEN_AI_TOP_P: Final = _a("gen_ai.request.top_p", "double", "number", "Nucleus sampling threshold asked for.")
+GEN_AI_TOP_K: Final = _a("gen_ai.request.top_k", "int", "number", "Top-k asked for.")
+GEN_AI_MAX_TOKENS: Final = _a("gen_ai.request.max_tokens", "int", "number", "Most output tokens allowed.")
+GEN_AI_FREQUENCY: Final = _a("gen_ai.request.frequency_penalty", "double", "number", "Frequency penalty asked for.")
+GEN_AI_PRESENCE: Final = _a("gen_ai.request.presence_penalty", "double", "number", "Presence penalty asked for.")
+GEN_AI_SEED: Final = _a("gen_ai.request.seed", "int", "number", "Seed asked for.")
+GEN_AI_CHOICES: Final = _a(
+    "gen_ai.request.choice.count", "int", "number", "How many choices were asked for, if not one."
+)
+GEN_AI_STREAM: Final = _a("gen_ai.request.stream", "boolean", "flag", "The answer was asked for as a stream.")
+GEN_AI_RESPONSE_MODEL: Final = _a("gen_ai.response.model", "string", "known", "The model that answered.")
+GEN_AI_RESPONSE_ID: Final = _a("gen_ai.response.id", "string", "pseudonym", "The provider's id of the answer.")
+GEN_AI_FINISH: Final = _a("gen_ai.response.finish_reasons", "string[]", "known", "Why each choice ended.")
+GEN_AI_FIRST_CHUNK: Final = _a(
+    "gen_ai.response.time_to_first_chunk", "double", "number", "Seconds until the first chunk."
+)
+GEN_AI_INPUT: Final = _a("gen_ai.usage.input_tokens", "int", "number", "Tokens sent, cached ones included.")
+GEN_AI_OUTPUT: Final = _a("gen_ai.usage.output_tokens", "int", "number", "Tokens received, reasoning included.")
+GEN_AI_CACHE_READ: Final = _a(
+    "gen_ai.usage.cache_read.input_tokens", "int", "number", "Input tokens served from the provider's cache."
+)
+GEN_AI_CACHE_CREATION: Final = _a(
+    "gen_ai.usage.cache_creation.input_tokens",
+    "int",
+    "number",
+    "Input tokens written to the provider's cache (generation 1.37).",
+)
+GEN_AI_CACHE_WRITE: Final = _a(
+    "gen_ai.usage.cache_write.input_tokens",
+    "int",
+    "number",
+    "Input tokens written to the provider's cache (generation dev-2026-10).",
+)
+GEN_AI_REASONING: Final = _a(
+    "gen_ai.usage.reasoning.output_tokens", "int", "number", "Output tokens spent on reasoning."
+)
+GEN_AI_CONVERSATION: Final = _a(
+    "gen_ai.conversation.id", "string", "pseudonym", "The conversation the call belongs to."
+)
+GEN_AI_TOKEN_TYPE: Final = _a(
+    "gen_ai.token.type", "string", "enum", "Whether the tokens were sent or received (generation 1.37).", TOKEN_TYPES
+)
+GEN_AI_MODALITY: Final = _a(
+    "gen_ai.token.modality",
+    "string",
+    "enum",
+    "What the tokens encode (generation dev-2026-10).",
+    ("text", "image", "audio", "unknown"),
+)
+EVALUATION_NAME: Final = _a("gen_ai.evaluation.name", "string", "name", "The evaluation that was made.")
+EVALUATION_LABEL: Final = _a(
+    "gen_ai.evaluation.score.label", "string", "enum", "The verdict of the evaluation.", ("pass", "fail")
+)
+
+# --------------------------------------------------------------------------------------------------------------- events
+
+Severity = Literal["INFO", "WARN", "ERROR"]
+
+
+class Event(NamedTuple):
+    """One event: its name, its severity as a log record, one sentence, and the attributes it may carry."""
+
+    name: str
+    severity: Severity
+    brief: str
+    attributes: tuple[str, ...]
+
+
+_VERDICT = (
+    VALIDATION_RULE,
+    VALIDATION_STAGE,
+    VALIDATION_ACTION,
+    VALIDATION_RESULT,
+    POLICY_TYPE,
+    POLICY_NAME,
+    ATTEMPT_NUMBER,
+)
+EVALUATION: Final = Event(
+    "gen_ai.evaluation.result",
+    "INFO",
+    "A validator judged an answer of the model.",
+    (EVALUATION_NAME, EVALUATION_LABEL, *_VERDICT),
+)
+VALIDATION_FAILED: Final = Event(
+    "resilience.validation.failed", "WARN", "A check of an input or a tool call failed.", (EVALUATION_NAME, *_VERDICT)
+)
+_RETRY = (POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER, ERROR_TYPE)
+RETRY_SCHEDULED: Final = Event(
+    "resilience.retry.scheduled",
+    "WARN",
+    "Another attempt will follow after a delay.",
+    (*_RETRY, RETRY_DELAY, DELAY_SOURCE),
+)
+RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
+RETRY_REFUSED: Final = Event(
+    "resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY
+)
+EVENTS: Final = {e.name: e for e in (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED)}
+
+# -------------------------------------------------------------------------------------------------------------- metrics
+
+MetricKind = Literal["histogram", "counter"]
+
+
+class Metric(NamedTuple):
+    """One instrument: its name, kind, unit, one sentence, the attributes it may carry, and its bucket boundaries."""
+
+    name: str
+    kind: MetricKind
+    unit: str
+    brief: str
+    attributes: tuple[str, ...]
+    boundaries: tuple[float, ...] = ()
+
+
+DURATION_BOUNDARIES: Final = tuple(0.01 * 2**i for i in range(16))
+WAIT_BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+ATTEMPT_BOUNDARIES: Final = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0)
+GEN_AI_DURATION_BOUNDARIES: Final = tuple(0.01 * 2**i for i in range(14))
+GEN_AI_TOKEN_BOUNDARIES: Final = tuple(float(4**i) for i in range(14))
+
+_BY = (POLICY_TYPE, POLICY_NAME)
+OPERATION_DURATION: Final = Metric(
+    "resilience.operation.duration",
+    "histogram",
+    "s",
+    "How long operations took, all attempts and waits included.",
+    (*_BY, OUTCOME, ERROR_TYPE),
+    DURATION_BOUNDARIES,
+)
+OPERATION_ATTEMPTS: Final = Metric(
+    "resilience.operation.attempts",
+    "histogram",
+    "{attempt}",
+    "How many attempts operations made.",
+    (*_BY, OUTCOME),
+    ATTEMPT_BOUNDARIES,
+)
+ATTEMPT_DURATION: Final = Metric(
+    "resilience.attempt.duration",
+    "histogram",
+    "s",
+    "How long single attempts took.",
+    (*_BY, ATTEMPT_OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL),
+    DURATION_BOUNDARIES,
+)
+RETRY_DELAYS: Final = Metric(
+    "resilience.retry.delay",
+    "histogram",
+    "s",
+    "How long operations waited between attempts.",
+    (*_BY, DELAY_SOURCE),
+    WAIT_BOUNDARIES,
+)
+TOKEN_USAGE: Final = Metric(
+    "resilience.token.usage",
+    "counter",
+    "{token}",
+    "Tokens of attempts, by whether their answer was used.",
+    (*_BY, TOKEN_TYPE, DISPOSITION, GEN_AI_PROVIDER, GEN_AI_MODEL),
+)
+COST: Final = Metric(
+    "resilience.cost",
+    "counter",
+    "{USD}",
+    "Cost of attempts, by whether their answer was used.",
+    (*_BY, DISPOSITION, GEN_AI_MODEL),
+)
+VALIDATIONS: Final = Metric(
+    "resilience.validation.results",
+    "counter",
+    "{result}",
+    "Verdicts of validators.",
+    (*_BY, VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_RESULT, VALIDATION_ACTION),
+)
+METRICS: Final = (
+    OPERATION_DURATION,
+    OPERATION_ATTEMPTS,
+    ATTEMPT_DURATION,
+    RETRY_DELAYS,
+    TOKEN_USAGE,
+    COST,
+    VALIDATIONS,
+)
+
+# --------------------------------------------------------------------------------------- gen_ai, one table a generation
+
+TokenKind = Literal["input", "output", "cache_read", "cache_write", "reasoning"]
+
+
+class TokenMetric(NamedTuple):
+    """One instrument that token counts go to: which kind of token it takes, and the attributes that say so."""
+
+    metric: Metric
+    kind: TokenKind
+    fixed: tuple[tuple[str, str], ...] = ()
+
+
+class Generation(NamedTuple):
+    """What one generation of the GenAI conventions calls things: schema URL, span attributes that moved, metrics."""
+
+    name: str
+    schema_url: str
+    cache_write: str
+    duration: Metric
+    first_chunk: Metric
+    per_chunk: Metric
+    tokens: tuple[TokenMetric, ...]
+
+
+_CALL = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL, GEN_AI_RESPONSE_MODEL)
+
+
+def _seconds(name: str, brief: str, *more: str) -> Metric:
+    return Metric(name, "histogram", "s", brief, (*_CALL, *more), GEN_AI_DURATION_BOUNDARIES)
+
+
+def _modal(name: str, kind: TokenKind, brief: str) -> TokenMetric:
+    counter = Metric(name, "counter", "{token}", brief, (*_CALL, GEN_AI_MODALITY))
+    return TokenMetric(counter, kind, ((GEN_AI_MODALITY, "unknown"),))
+
+
+def _per_call(name: str, kind: TokenKind, brief: str) -> TokenMetric:
+    return TokenMetric(Metric(name, "histogram", "{token}", brief, _CALL, GEN_AI_TOKEN_BOUNDARIES), kind)
+
+
+_USAGE = Metric(
+    "gen_ai.client.token.usage",
+    "histogram",
+    "{token}",
+    "Tokens used by a call.",
+    (*_CALL, GEN_AI_TOKEN_TYPE),
+    GEN_AI_TOKEN_BOUNDARIES,
+)
+_dev = "gen_ai.client.inference."
+GENERATIONS: Final = {
+    "1.37": Generation(
+        "1.37",
+        "https://opentelemetry.io/schemas/1.37.0",
+        GEN_AI_CACHE_CREATION,
+        _seconds("gen_ai.client.operation.duration", "How long calls took.", ERROR_TYPE),
+        _seconds("gen_ai.client.operation.time_to_first_chunk", "How long streams took to their first chunk."),
+        _seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time between the chunks of a stream."),
+        tuple(TokenMetric(_USAGE, kind, ((GEN_AI_TOKEN_TYPE, kind),)) for kind in TOKEN_TYPES),
+    ),
+    "dev-2026-10": Generation(
+        "dev-2026-10",
+        "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev",
+        GEN_AI_CACHE_WRITE,
+        _seconds(_dev + "duration", "How long calls took.", ERROR_TYPE),
+        _seconds(_dev + "time_to_first_chunk", "How long streams took to their first chunk."),
+        _seconds(_dev + "time_per_output_chunk", "Mean time between the chunks of a stream."),
+        (
+            _modal(_dev + "usage.input_tokens", "input", "Tokens sent."),
+            _modal(_dev + "usage.output_tokens", "output", "Tokens received."),
+            _modal(_dev + "usage.cache_read.input_tokens", "cache_read", "Tokens read from the provider's cache."),
+            _modal(_dev + "usage.cache_write.input_tokens", "cache_write", "Tokens written to the provider's cache."),
+            _modal(_dev + "usage.reasoning.output_tokens", "reasoning", "Tokens spent on reasoning."),
+            _per_call(_dev + "operation.input_tokens", "input", "Tokens sent by a call."),
+            _per_call(_dev + "operation.output_tokens", "output", "Tokens received by a call."),
+        ),
+    ),
+}
+DEFAULT_GENERATION: Final = "1.37"
+del _a, _dev

@@ -1,0 +1,148 @@
+"""Every environment variable that spanguard reads, once: its default, its meaning, and what makes a value wrong.
+
+`Settings.from_environment` reads them into one frozen object. A wrong value raises `SettingsError` with the variable, the
+value's fault and what is allowed; `Settings.tolerant` (for the emitters, which must not disturb a program) takes the
+default instead and names the fault.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from spanguard.semconv import DEFAULT_GENERATION, GENERATIONS
+
+
+class SettingsError(ValueError):
+    """Raised by `spanguard.configure` when a setting has a value that it cannot have."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in ("1", "true", "yes", "on"):
+        return True
+    if value.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def _seconds(value: str) -> float:
+    seconds = float(value)
+    if not 0 <= seconds <= 3600:  # also refuses NaN
+        raise ValueError("expected seconds from 0 to 3600")
+    return seconds
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+class Variable(NamedTuple):
+    """One environment variable: its name, its default as text, how its text is read, and what it means."""
+
+    name: str
+    default: str
+    parse: Callable[[str], object]
+    brief: str
+
+
+VARIABLES: Final = {
+    "debug": Variable(
+        "SPANGUARD_DEBUG", "false", _flag, "Print spans, events and metrics to stderr, a line each, and export nothing."
+    ),
+    "store": Variable(
+        "SPANGUARD_STORE",
+        "",
+        _text,
+        "File of the local store, or `off`. Default: `.spanguard/telemetry.db` in the working directory.",
+    ),
+    "run": Variable(
+        "SPANGUARD_RUN", "", _text, "Name of this run, the same for all processes that belong to it. Default: random."
+    ),
+    "events": Variable(
+        "SPANGUARD_EVENTS",
+        "span",
+        _one_of("span", "log", "both"),
+        "Where events go: on the span that is recording (`span`), to log records (`log`), or to `both`. "
+        "With no span recording they are log records in any case.",
+    ),
+    "semconv": Variable(
+        "SPANGUARD_SEMCONV",
+        DEFAULT_GENERATION,
+        _one_of(*GENERATIONS),
+        "Generation of the GenAI conventions: " + " or ".join(f"`{name}`" for name in GENERATIONS) + ".",
+    ),
+    "exit_timeout": Variable(
+        "SPANGUARD_EXIT_TIMEOUT",
+        "2",
+        _seconds,
+        "Seconds that the end of the process may wait for telemetry to be sent.",
+    ),
+}
+# Read by OpenTelemetry itself or by `configure`; the specification gives their meaning.
+STANDARD_VARIABLES: Final = {
+    "OTEL_SDK_DISABLED": "`true` switches everything off: nothing is recorded, stored or sent.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Send all signals there by OTLP instead of keeping them in the local store.",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "The same for spans alone; also `..._METRICS_ENDPOINT`, `..._LOGS_ENDPOINT`.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf` (default) or `grpc`; also for each signal: `..._TRACES_PROTOCOL` etc.",
+    "OTEL_EXPORTER_OTLP_HEADERS": "Headers of each export, for example an API key.",
+    "OTEL_TRACES_EXPORTER": "Names of exporters, separated by commas: `otlp`, `spanguard` (the local store), `console`, "
+    "`none`, or any installed one; likewise `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`.",
+    "OTEL_SERVICE_NAME": "Name of the service.",
+    "OTEL_RESOURCE_ATTRIBUTES": "Further attributes of the resource.",
+    "OTEL_TRACES_SAMPLER": "Which traces are recorded; with `OTEL_TRACES_SAMPLER_ARG`.",
+    "OTEL_METRIC_EXPORT_INTERVAL": "Milliseconds between exports of metrics (default 60000; 5000 for the local store).",
+    "OTEL_BSP_SCHEDULE_DELAY": "Milliseconds between exports of spans; with the other `OTEL_BSP_*`.",
+}
+
+
+class Settings(NamedTuple):
+    """What the environment says, read once and immutable."""
+
+    debug: bool = False
+    store: str = ""
+    run: str = ""
+    events: str = "span"
+    semconv: str = DEFAULT_GENERATION
+    exit_timeout: float = 2.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the environment, and raise `SettingsError` at the first value that cannot be."""
+        settings, faults = cls.tolerant(environment)
+        if faults:
+            raise SettingsError(faults[0])
+        return settings
+
+    @classmethod
+    def tolerant(cls, environment: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
+        """Read the environment, take the default for a value that cannot be, and list such faults.
+
+        A fault names the variable and what is allowed, never the value: somebody may have pasted a secret there.
+        """
+        values: dict[str, object] = {}
+        faults = []
+        for field, variable in VARIABLES.items():
+            text = environment.get(variable.name, "").strip()
+            if not text:
+                continue
+            try:
+                values[field] = variable.parse(text)
+            except ValueError as error:
+                expected = str(error) if str(error).startswith("expected") else "expected a number"
+                faults.append(f"{variable.name}: {expected}")
+        return cls()._replace(**values), faults  # type: ignore[arg-type]
+
+
+def sdk_disabled(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether ``OTEL_SDK_DISABLED`` switches everything off; as in the specification, only ``true`` does."""
+    return environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
