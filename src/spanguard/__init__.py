@@ -1,1 +1,39 @@
-"""OpenTelemetry for programs that call language models."""
+"""OpenTelemetry for programs that call language models: what happens around a call, and nothing a user wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spanguard._core.call import current_call
+from spanguard._core.operation import current_operation
+from spanguard._verbs.association import association
+from spanguard._verbs.attempts import traced_repair, traced_retry
+from spanguard._verbs.call import traced_llm_call
+from spanguard.declared import declare
+from spanguard.semconv import VERSION
+
+if TYPE_CHECKING:
+    from spanguard.pipeline import configure
+
+__version__ = VERSION
+__all__ = [
+    "__version__",
+    "association",
+    "configure",
+    "current_call",
+    "current_operation",
+    "declare",
+    "traced_llm_call",
+    "traced_repair",
+    "traced_retry",
+]
+
+
+def __getattr__(name: str) -> object:
+    # What needs the SDK is loaded when it is first used: `import spanguard` stays light, and a library may depend on it.
+    if name == "configure":
+        from spanguard.pipeline import configure
+
+        globals()[name] = configure
+        return configure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

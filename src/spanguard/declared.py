@@ -41,6 +41,7 @@ _MODEL_FAMILIES: Final = (
 )
 _MODEL_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:/@")
 _LONGEST_MODEL: Final = 64
+_HASHED: Final = 4096
 
 
 def declare(*names: str) -> None:
@@ -83,4 +84,6 @@ def model_name(name: str) -> str:
 
 def pseudonym(value: str) -> str:
     """Return ``h:`` and 16 hex digits that stand for the value in this process and tell nothing about it."""
+    if len(value) > _HASHED:  # a prompt passed for a name must not cost a second
+        value = f"{value[:_HASHED]}{len(value)}"
     return "h:" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8, key=_key).hexdigest()

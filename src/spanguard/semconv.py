@@ -17,6 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 SCOPE: Final = "spanguard"
 SCOPE_GENAI: Final = "spanguard.genai"
+VERSION: Final = "0.1.0"
 SCHEMA_VERSION: Final = "1"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
@@ -125,9 +126,7 @@ DISPOSITION: Final = _a(
     "Whether the answer that the tokens paid for was used.",
     DISPOSITIONS,
 )
-TOKEN_TYPE: Final = _a(
-    "resilience.token.type", "string", "enum", "Whether the tokens were sent or received.", TOKEN_TYPES
-)
+TOKEN_TYPE: Final = _a("resilience.token.type", "string", "enum", "Whether the tokens were sent or received.", TOKEN_TYPES)
 USEFUL_INPUT: Final = _a(
     "resilience.usage.useful.input_tokens", "int", "number", "Input tokens of the attempt whose answer was used."
 )
@@ -135,9 +134,7 @@ USEFUL_OUTPUT: Final = _a(
     "resilience.usage.useful.output_tokens", "int", "number", "Output tokens of the attempt whose answer was used."
 )
 WASTED_INPUT: Final = _a("resilience.usage.wasted.input_tokens", "int", "number", "Input tokens of all other attempts.")
-WASTED_OUTPUT: Final = _a(
-    "resilience.usage.wasted.output_tokens", "int", "number", "Output tokens of all other attempts."
-)
+WASTED_OUTPUT: Final = _a("resilience.usage.wasted.output_tokens", "int", "number", "Output tokens of all other attempts.")
 USEFUL_COST: Final = _a(
     "resilience.usage.useful.cost", "double", "number", "Cost in USD of the attempt whose answer was used."
 )
@@ -164,9 +161,7 @@ VALIDATION_STAGE: Final = _a(
     "What was checked: input, output or a tool call.",
     VALIDATION_STAGES,
 )
-VALIDATION_ACTION: Final = _a(
-    "resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS
-)
+VALIDATION_ACTION: Final = _a("resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS)
 VALIDATION_RESULT: Final = _a("resilience.validation.result", "string", "enum", "The verdict.", ("pass", "fail"))
 RUN_ID: Final = _a(
     "resilience.run.id",
@@ -183,9 +178,7 @@ VARIANT: Final = _a("resilience.variant", "string", "name", "The variant of an e
 ROLE: Final = _a("resilience.role", "string", "name", "The part this work plays, such as planner or critic.")
 USER: Final = _a("user.id", "string", "pseudonym", "The user the work is done for.")
 USER_SESSION: Final = _a("session.id", "string", "pseudonym", "The user's session the work belongs to.")
-ERROR_TYPE: Final = _a(
-    "error.type", "string", "known", "The class of the exception, or the error code of the provider."
-)
+ERROR_TYPE: Final = _a("error.type", "string", "known", "The class of the exception, or the error code of the provider.")
 
 GEN_AI_OPERATION: Final = _a("gen_ai.operation.name", "string", "enum", "What was asked of the model.", OPERATIONS)
 GEN_AI_PROVIDER: Final = _a("gen_ai.provider.name", "string", "known", "Who served the model.")
@@ -197,16 +190,12 @@ GEN_AI_MAX_TOKENS: Final = _a("gen_ai.request.max_tokens", "int", "number", "Mos
 GEN_AI_FREQUENCY: Final = _a("gen_ai.request.frequency_penalty", "double", "number", "Frequency penalty asked for.")
 GEN_AI_PRESENCE: Final = _a("gen_ai.request.presence_penalty", "double", "number", "Presence penalty asked for.")
 GEN_AI_SEED: Final = _a("gen_ai.request.seed", "int", "number", "Seed asked for.")
-GEN_AI_CHOICES: Final = _a(
-    "gen_ai.request.choice.count", "int", "number", "How many choices were asked for, if not one."
-)
+GEN_AI_CHOICES: Final = _a("gen_ai.request.choice.count", "int", "number", "How many choices were asked for, if not one.")
 GEN_AI_STREAM: Final = _a("gen_ai.request.stream", "boolean", "flag", "The answer was asked for as a stream.")
 GEN_AI_RESPONSE_MODEL: Final = _a("gen_ai.response.model", "string", "known", "The model that answered.")
 GEN_AI_RESPONSE_ID: Final = _a("gen_ai.response.id", "string", "pseudonym", "The provider's id of the answer.")
 GEN_AI_FINISH: Final = _a("gen_ai.response.finish_reasons", "string[]", "known", "Why each choice ended.")
-GEN_AI_FIRST_CHUNK: Final = _a(
-    "gen_ai.response.time_to_first_chunk", "double", "number", "Seconds until the first chunk."
-)
+GEN_AI_FIRST_CHUNK: Final = _a("gen_ai.response.time_to_first_chunk", "double", "number", "Seconds until the first chunk.")
 GEN_AI_INPUT: Final = _a("gen_ai.usage.input_tokens", "int", "number", "Tokens sent, cached ones included.")
 GEN_AI_OUTPUT: Final = _a("gen_ai.usage.output_tokens", "int", "number", "Tokens received, reasoning included.")
 GEN_AI_CACHE_READ: Final = _a(
@@ -224,12 +213,8 @@ GEN_AI_CACHE_WRITE: Final = _a(
     "number",
     "Input tokens written to the provider's cache (generation dev-2026-10).",
 )
-GEN_AI_REASONING: Final = _a(
-    "gen_ai.usage.reasoning.output_tokens", "int", "number", "Output tokens spent on reasoning."
-)
-GEN_AI_CONVERSATION: Final = _a(
-    "gen_ai.conversation.id", "string", "pseudonym", "The conversation the call belongs to."
-)
+GEN_AI_REASONING: Final = _a("gen_ai.usage.reasoning.output_tokens", "int", "number", "Output tokens spent on reasoning.")
+GEN_AI_CONVERSATION: Final = _a("gen_ai.conversation.id", "string", "pseudonym", "The conversation the call belongs to.")
 GEN_AI_TOKEN_TYPE: Final = _a(
     "gen_ai.token.type", "string", "enum", "Whether the tokens were sent or received (generation 1.37).", TOKEN_TYPES
 )
@@ -285,9 +270,7 @@ RETRY_SCHEDULED: Final = Event(
     (*_RETRY, RETRY_DELAY, DELAY_SOURCE),
 )
 RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
-RETRY_REFUSED: Final = Event(
-    "resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY
-)
+RETRY_REFUSED: Final = Event("resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY)
 EVENTS: Final = {e.name: e for e in (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED)}
 
 # -------------------------------------------------------------------------------------------------------------- metrics

@@ -133,14 +133,32 @@ class Settings(NamedTuple):
         faults = []
         for field, variable in VARIABLES.items():
             text = environment.get(variable.name, "").strip()
-            if not text:
-                continue
-            try:
-                values[field] = variable.parse(text)
-            except ValueError as error:
-                expected = str(error) if str(error).startswith("expected") else "expected a number"
-                faults.append(f"{variable.name}: {expected}")
+            if text:
+                try:
+                    values[field] = parse(field, text)
+                except SettingsError as fault:
+                    faults.append(str(fault))
         return cls()._replace(**values), faults  # type: ignore[arg-type]
+
+
+def parse(field: str, text: str) -> object:
+    """Read the text of one setting; raises `SettingsError`, which names the variable and what is allowed."""
+    variable = VARIABLES[field]
+    try:
+        return variable.parse(text)
+    except ValueError as error:
+        expected = str(error) if str(error).startswith("expected") else "expected a number"
+        raise SettingsError(f"{variable.name}: {expected}") from None
+
+
+in_force: Settings | None = None
+"""The settings that `spanguard.configure` took; None until then. Both wings read it: it is where they meet."""
+
+
+def use(settings: Settings) -> None:
+    """Take these settings from now on, for the whole process."""
+    global in_force
+    in_force = settings
 
 
 def sdk_disabled(environment: Mapping[str, str] = os.environ) -> bool:

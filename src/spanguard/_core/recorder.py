@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from opentelemetry import context, metrics, trace
+from opentelemetry import metrics, trace
 from opentelemetry.context import Context
 from opentelemetry.metrics import Counter, Histogram, Meter
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
@@ -18,17 +18,16 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from spanguard import semconv
 from spanguard._core.border import report
 from spanguard.semconv import Event, Generation, Metric
+from spanguard import settings as _settings
 from spanguard.settings import Settings
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]
 
-VERSION: Final = "0.1.0"
-
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
 _trace_globals: Final = vars(trace)
-_metrics_globals: Final = vars(metrics._internal)  # type: ignore[attr-defined]
+_metrics_globals: Final = vars(metrics._internal)
 _named_in_environment: Final = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
@@ -45,13 +44,14 @@ class Recorder:
     """Holds tracers, meters and instruments, and writes spans, events and metrics with them."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings: Final = settings
         self.generation: Final[Generation] = semconv.GENERATIONS[settings.semconv]
         self._on_span = settings.events != "log"
         self._in_log = settings.events != "span"
-        self._ours = trace.get_tracer(semconv.SCOPE, VERSION, schema_url=semconv.SCHEMA_URL)
-        self._gen_ai = trace.get_tracer(semconv.SCOPE_GENAI, VERSION, schema_url=self.generation.schema_url)
-        ours = metrics.get_meter(semconv.SCOPE, VERSION, schema_url=semconv.SCHEMA_URL)
-        gen_ai = metrics.get_meter(semconv.SCOPE_GENAI, VERSION, schema_url=self.generation.schema_url)
+        self._ours = trace.get_tracer(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
+        self._gen_ai = trace.get_tracer(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
+        ours = metrics.get_meter(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
+        gen_ai = metrics.get_meter(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
         self._instruments = {metric: _instrument(ours, metric) for metric in semconv.METRICS}
         table = self.generation
         for metric in (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in table.tokens)):
@@ -102,7 +102,7 @@ def _log_event(event: Event, attributes: Attributes, within: Context) -> None:
     # Imported when first needed: the logs API is a third of the import cost of the whole API.
     from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 
-    logger = get_logger(semconv.SCOPE, VERSION, schema_url=semconv.SCHEMA_URL)
+    logger = get_logger(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
     severity = SeverityNumber[event.severity]
     logger.emit(
         LogRecord(
@@ -119,22 +119,15 @@ _recorder: Recorder | None = None
 
 
 def recorder() -> Recorder:
-    """Return the process's recorder, made when first needed from the settings of the environment."""
+    """Return the process's recorder, made for the settings in force, or for those of the environment before any are."""
     global _recorder
-    if _recorder is None:
+    made = _recorder
+    if made is not None and made.settings is _settings.in_force:
+        return made
+    if _settings.in_force is None:
         settings, faults = Settings.tolerant()
         for fault in faults:
             report("settings", f"{fault}; the default is used")
-        _recorder = Recorder(settings)
-    return _recorder
-
-
-def renew(settings: Settings) -> None:
-    """Take these settings from now on; called by `spanguard.configure` and by tests."""
-    global _recorder
-    _recorder = Recorder(settings)
-
-
-def current() -> Context:
-    """Return OpenTelemetry's current context."""
-    return context.get_current()
+        _settings.use(settings)
+    made = _recorder = Recorder(_settings.in_force or Settings())
+    return made

@@ -28,6 +28,7 @@ class Scope:
     """One stretch of work between a start and a finish, with or without a span of its own."""
 
     gen_ai: ClassVar[bool] = False
+    recorder: Recorder  # from the begin on
 
     def __init__(self) -> None:
         self.span: Span = INVALID_SPAN
@@ -37,6 +38,7 @@ class Scope:
         self.done = False
         self._outer: Context | None = None
         self._inner: Context | None = None
+        self._attached: Context | None = None
         self._token: Token[Context] | None = None
         self._start_ns = 0
         self._start_ticks = 0
@@ -45,6 +47,7 @@ class Scope:
 
     def begin(self) -> None:
         """Take the place in the chain and the time, and make no span."""
+        self.recorder = recorder()
         outer = get_current()
         parent = outer.get(_KEY)
         if isinstance(parent, Scope):
@@ -60,7 +63,7 @@ class Scope:
         """Start the span of this scope, backdated to the begin."""
         if self.inherited:
             attributes = {**self.inherited, **attributes}
-        span = recorder().start(name, attributes, parent=parent or self.outer, start=self._start_ns, gen_ai=self.gen_ai)
+        span = self.recorder.start(name, attributes, parent=parent or self.outer, start=self._start_ns, gen_ai=self.gen_ai)
         self.span = span
         self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
         if self.parent is not None:
@@ -84,7 +87,19 @@ class Scope:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the work; the exception is the one that leaves it. Only the first time counts."""
-        raise NotImplementedError
+
+    def follow(self) -> None:
+        """Hear that the work goes on as a stream, whose chunks will be given to `chunk`."""
+
+    def chunk(self, chunk: object) -> None:
+        """Hear of one chunk of the stream; called for each, so it does next to nothing."""
+
+    def returned(self, value: object) -> None:
+        """Hear what the work returned."""
+
+    def stopped_early(self, error: BaseException) -> None:
+        """End the work because the consumer of its stream stopped reading."""
+        self.finish(error)
 
     # -------------------------------------------------------------------------------------------------------- current
 
@@ -101,25 +116,28 @@ class Scope:
     def resume(self) -> None:
         """Make the scope current, here and now."""
         if self._inner is not None:
+            self._attached = self._inner
             self._token = attach(self._inner)
 
     def suspend(self) -> None:
         """Make the scope no longer current.
 
-        Where something else is current (a `with` inside somebody's generator, closed from elsewhere), nothing is detached:
-        OpenTelemetry would log a "Failed to detach context" that nobody can act on.
+        Where something else is current (a `with` inside somebody's generator, closed from elsewhere), nothing is
+        detached: OpenTelemetry would log a "Failed to detach context" that nobody can act on.
         """
         token, self._token = self._token, None
-        if token is not None and get_current() is self._inner:
+        if token is not None and get_current() is self._attached:
             detach(token)
 
     # ------------------------------------------------------------------------------------------ what flows up the chain
 
     def child_started(self, span: SpanContext) -> None:
-        """Hear of a span that a scope inside this one started."""
+        """Hear of a span that a scope inside this one started; the attempt it runs in remembers the first."""
+        if self.parent is not None:
+            self.parent.child_started(span)
 
-    def spend(self, spent: Spent) -> None:
-        """Hear what a call inside this scope used; a scope that does not keep a book passes it on."""
+    def spend(self, spent: list[Spent]) -> None:
+        """Hear what calls inside this scope used; a scope that does not keep a book passes it on."""
         if self.parent is not None:
             self.parent.spend(spent)
 
@@ -128,14 +146,22 @@ class Scope:
         if self.parent is not None:
             self.parent.waste(spent)
 
+    def was_counted(self, responses: list[object]) -> None:
+        """Hear of responses whose usage a call inside this scope has counted."""
+        if self.parent is not None:
+            self.parent.was_counted(responses)
+
+    def serves(self) -> Attributes:
+        """Return the attributes that tell a call inside this scope which policy and attempt it serves."""
+        return self.parent.serves() if self.parent is not None else {}
+
     def tell(self, event: Event, attributes: Attributes) -> None:
         """Tell an event of this scope."""
-        recorder().event(event, attributes, span=self.span, within=self.inner)
+        self.recorder.event(event, attributes, span=self.span, within=self.inner)
 
-    @property
-    def recorder(self) -> Recorder:
-        """The process's recorder."""
-        return recorder()
+
+SILENT: Final = Scope()
+"""A scope that never starts, for a call that is not traced."""
 
 
 def current_scope() -> Scope | None:

@@ -25,7 +25,8 @@ class Usage(NamedTuple):
 
     def over(self, other: Usage) -> Usage:
         """Return this usage, completed from the other where this one does not know."""
-        return Usage(*(mine if mine is not None else theirs for mine, theirs in zip(self, other, strict=True)))
+        known = {name: value for name, value in self._asdict().items() if value is not None}
+        return other._replace(**known)
 
 
 NOTHING = Usage()
@@ -53,9 +54,7 @@ def total(spent: Iterable[Spent]) -> Total:
     inputs = [u.input for u in usages if u.input is not None]
     outputs = [u.output for u in usages if u.output is not None]
     costs = [u.cost for u in usages if u.cost is not None]
-    return Total(
-        sum(inputs) if inputs else None, sum(outputs) if outputs else None, math.fsum(costs) if costs else None
-    )
+    return Total(sum(inputs) if inputs else None, sum(outputs) if outputs else None, math.fsum(costs) if costs else None)
 
 
 def by_model(spent: Iterable[Spent]) -> dict[tuple[str | None, str | None], Total]:
@@ -78,13 +77,13 @@ def tokens(where: str, value: object) -> int | None:
 
 
 def amount(where: str, value: object) -> float | None:
-    """Return a cost if the value can be one; report it and return None otherwise. None stays None, in silence."""
+    """Return an amount of money or seconds if the value can be one; report it and return None otherwise. None stays None, in silence."""
     if value is None:
         return None
     number = _number(value)
     if number is not None and 0 <= number <= LARGEST:
         return float(number)
-    report(where, "a cost is not a number from 0 up, left out")
+    report(where, "an amount is not a number from 0 up, left out")
     return None
 
 

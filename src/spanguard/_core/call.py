@@ -1,0 +1,264 @@
+"""One call of a model: the CLIENT span, its usage, and the metrics of the GenAI conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from spanguard._core.border import ask, quiet
+from spanguard._core.errors import Failure, failure, is_cancellation
+from spanguard._core.readers import UNREAD, Reading, StreamReader, finish_reason, read
+from spanguard._core.recorder import Attributes, Value, on
+from spanguard._core.scope import Scope, current_scope
+from spanguard._core.usage import NOTHING, Spent, Usage, amount, tokens
+from spanguard.declared import model_name, pseudonym
+from spanguard.semconv import (
+    CALL_COST,
+    CHUNKS,
+    CLOSED_EARLY,
+    ERROR_TYPE,
+    GEN_AI_CACHE_READ,
+    GEN_AI_FINISH,
+    GEN_AI_FIRST_CHUNK,
+    GEN_AI_INPUT,
+    GEN_AI_MODEL,
+    GEN_AI_OPERATION,
+    GEN_AI_OUTPUT,
+    GEN_AI_PROVIDER,
+    GEN_AI_REASONING,
+    GEN_AI_RESPONSE_ID,
+    GEN_AI_RESPONSE_MODEL,
+    OUTCOME,
+    USAGE_SOURCE,
+)
+
+_SECOND: Final = 1e9
+
+
+class Call(Scope):
+    """One call of a model, from the request to the last byte of the answer.
+
+    Made by `spanguard.traced_llm_call`; ``with traced_llm_call(...) as call`` and `spanguard.current_call` hand it out. Its
+    methods take what the response cannot be read for, and never raise.
+    """
+
+    gen_ai: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        operation: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        reader: Callable[..., object] | None = None,
+    ) -> None:
+        super().__init__()
+        self._reader = reader
+        self._operation = operation
+        self._provider = provider
+        self._model = model
+        self._stated = UNREAD
+        self._response: object = None
+        self._stream: StreamReader | None = None
+        self._closed_early = False
+        self._first_ticks = 0
+        self._last_ticks = 0
+        self._counted: list[object] = []
+
+    # ----------------------------------------------------------------------------------------------- what a user calls
+
+    @quiet
+    def record_usage(
+        self,
+        *,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+        cache_read_tokens: int | None = None,
+        cache_write_tokens: int | None = None,
+        reasoning_tokens: int | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """State what the call used, where the response cannot be read for it.
+
+        Token counts are whole numbers from 0 up; ``input_tokens`` includes cached ones and ``output_tokens`` includes
+        reasoning, as in the GenAI conventions; ``cost`` is in USD. What is stated here beats what the response says, and a
+        second call replaces what the first one said. A value that cannot be is left out and logged once.
+        """
+        where = "record_usage"
+        stated = Usage(
+            tokens(where, input_tokens),
+            tokens(where, output_tokens),
+            tokens(where, cache_read_tokens),
+            tokens(where, cache_write_tokens),
+            tokens(where, reasoning_tokens),
+            amount(where, cost),
+        )
+        if self.started:
+            self._stated = self._stated._replace(usage=stated.over(self._stated.usage))
+
+    @quiet
+    def record_response(self, response: object) -> None:
+        """Hand over the provider's response to be read: an object of its library, or a mapping of the same shape.
+
+        For programs whose function returns something else. Nothing of the content is kept.
+        """
+        if self.started:
+            self._response = response
+
+    @quiet
+    def record_finish_reason(self, *reasons: str) -> None:
+        """State why the answer ended, one reason for each choice, in the provider's words (``stop``, ``length`` ...)."""
+        if self.started:
+            self._stated = self._stated._replace(finish_reasons=tuple(finish_reason(str(each)) for each in reasons))
+
+    # ------------------------------------------------------------------------------------------------------- its course
+
+    @quiet
+    def start(self, attributes: Attributes) -> None:
+        """Start the span with all that a sampler may want to know."""
+        if not on():
+            return
+        self.begin()
+        if self.parent is not None:
+            attributes.update(self.parent.serves())
+        known: Attributes = {}
+        for name, value in ((GEN_AI_OPERATION, self._operation), (GEN_AI_PROVIDER, self._provider)):
+            if value:
+                known[name] = value
+        if self._model:
+            known[GEN_AI_MODEL] = self._model
+        name = f"{self._operation or 'llm_call'} {self._model}" if self._model else self._operation or "llm_call"
+        self.open_span(name, {**known, **attributes})
+
+    def follow(self) -> None:
+        """Say that the answer is a stream, whose chunks will be given to `chunk`."""
+        self._stream = StreamReader()
+
+    def chunk(self, chunk: object) -> None:
+        """Take one chunk of the stream."""
+        stream = self._stream
+        if stream is not None and self.started:
+            stream.chunk(chunk)
+            self._last_ticks = self.elapsed()
+            if stream.count == 1:
+                self._first_ticks = self._last_ticks
+
+    @quiet
+    def returned(self, value: object) -> None:
+        """Take what the function returned."""
+        if self._response is None:
+            reader = self._reader
+            self._response = value if reader is None else ask("reader", lambda: reader(value))
+
+    def stopped_early(self, error: BaseException) -> None:
+        """End the call because the consumer of its stream stopped reading."""
+        self._closed_early = True
+        self.finish(error)
+
+    @quiet
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the call; the exception is the one that leaves it. Only the first time counts."""
+        if not self.started or self.done:
+            return
+        self.done = True
+        elapsed = self.elapsed()
+        reading = self._read()
+        fault = failure(error) if error is not None else None
+        cancelled = error is not None and is_cancellation(error)
+        provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
+        self._measure(elapsed, provider, model, reading.usage, None if cancelled else fault)
+        attributes = self._learnt(reading, model)
+        if provider and not self._provider:
+            attributes[GEN_AI_PROVIDER] = provider
+        if cancelled or fault is not None:
+            attributes[OUTCOME] = "cancelled" if cancelled else "failed"
+        if self._closed_early:
+            attributes[CLOSED_EARLY] = True
+        self.end_span(elapsed, attributes, fault, failed=fault is not None and not cancelled)
+        if self.parent is not None:
+            self.parent.was_counted(self._sources())
+            if reading.usage != NOTHING:
+                self.parent.spend([Spent(reading.usage, provider, self._model or model)])
+        self._response = self._stream = None
+
+    def was_counted(self, responses: list[object]) -> None:
+        """Remember responses that calls inside this one have counted, to count none twice."""
+        self._counted += responses
+
+    # -------------------------------------------------------------------------------------------------------- internals
+
+    def _read(self) -> Reading:
+        reading = UNREAD
+        if self._stream is not None:
+            reading = self._stream.read()
+        if self._response is not None:
+            reading = read(self._response).over(reading)
+        counted = {id(each) for each in self._counted}
+        if counted and any(id(each) in counted for each in self._sources()):
+            # The same object came out of a call inside this one, where its tokens are counted.
+            reading = reading._replace(usage=NOTHING)
+        return self._stated.over(reading)
+
+    def _sources(self) -> list[object]:
+        kept = [] if self._stream is None else self._stream.kept
+        return kept if self._response is None else [*kept, self._response]
+
+    def _learnt(self, reading: Reading, model: str | None) -> Attributes:
+        usage = reading.usage
+        attributes: Attributes = {}
+        values: tuple[tuple[str, Value | None], ...] = (
+            (GEN_AI_RESPONSE_MODEL, model),
+            (GEN_AI_INPUT, usage.input),
+            (GEN_AI_OUTPUT, usage.output),
+            (GEN_AI_CACHE_READ, usage.cache_read),
+            (self.recorder.generation.cache_write, usage.cache_write),
+            (GEN_AI_REASONING, usage.reasoning),
+            (CALL_COST, usage.cost),
+        )
+        for name, value in values:
+            if value is not None:
+                attributes[name] = value
+        if reading.id:
+            attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id)
+        if reading.finish_reasons:
+            attributes[GEN_AI_FINISH] = reading.finish_reasons
+        if usage != NOTHING:
+            attributes[USAGE_SOURCE] = "caller" if self._stated.usage != NOTHING else "provider"
+        stream = self._stream
+        if stream is not None:
+            attributes[CHUNKS] = stream.count
+            if stream.count:
+                attributes[GEN_AI_FIRST_CHUNK] = self._first_ticks / _SECOND
+        return attributes
+
+    def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
+        record, table, within = self.recorder.measure, self.recorder.generation, self.inner
+        base: Attributes = {}
+        names = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL, GEN_AI_RESPONSE_MODEL)
+        for name, value in zip(names, (self._operation, provider, self._model, model), strict=True):
+            if value:
+                base[name] = value
+        record(table.duration, elapsed / _SECOND, {**base, ERROR_TYPE: error.type} if error else base, within)
+        for metric, kind, fixed in table.tokens:
+            count: int | None = getattr(usage, kind)
+            if count is not None:
+                record(metric, count, {**base, **dict(fixed)}, within)
+        stream = self._stream
+        if stream is not None and stream.count:
+            record(table.first_chunk, self._first_ticks / _SECOND, base, within)
+            if stream.count > 1:
+                gap = (self._last_ticks - self._first_ticks) / (stream.count - 1)
+                record(table.per_chunk, gap / _SECOND, base, within)
+
+
+_INERT: Final = Call()
+
+
+def current_call() -> Call:
+    """Return the call that is running here, to tell it late facts: ``current_call().record_usage(output_tokens=12)``.
+
+    Outside any call, and with no SDK configured, it returns a call that ignores what it is told.
+    """
+    scope = current_scope()
+    while scope is not None and not isinstance(scope, Call):
+        scope = scope.parent
+    return scope or _INERT

@@ -1,0 +1,248 @@
+"""Operations that try more than once, repair and retry: a span each, their attempts, and what was useful or wasted.
+
+Every token is counted once: as wasted by the innermost operation that discarded the answer it paid for, or as useful by
+the outermost operation, when every operation around the call has used the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+from opentelemetry.trace import get_current_span
+
+from spanguard import semconv
+from spanguard._core.attempt import Attempt
+from spanguard._core.book import Pending, count_tokens, summary
+from spanguard._core.border import quiet, report
+from spanguard._core.errors import Failure, failure, is_cancellation
+from spanguard._core.recorder import Attributes
+from spanguard._core.scope import Scope, current_scope
+from spanguard._core.usage import Spent, amount
+
+_SECOND: Final = 1e9
+_USED: Final = ("success", "recovered")
+_BROKEN: Final = ("exhausted", "failed")
+
+
+class Operation(Scope):
+    """A repair or retry operation: what the caller asked for, however many attempts it takes.
+
+    Made by `spanguard.traced_repair` and `spanguard.traced_retry`. It reports what happens and decides nothing: it never
+    waits, never catches, and tries again only in so far as `attempts` hands out the next attempt.
+    """
+
+    def __init__(self, policy: str, name: str) -> None:
+        super().__init__()
+        self._policy: Attributes = {semconv.POLICY_TYPE: policy, semconv.POLICY_NAME: name}
+        self._span_name = f"{policy} {name}"
+        self._defers = policy == "retry"
+        self._limit: int | None = None
+        self._count = 0
+        self._failed = 0
+        self._degraded = False
+        self._last: Attempt | None = None
+        self._pending = Pending()
+        self._wasted: list[Spent] = []
+        self._lock = threading.Lock()
+        self.deferred = False
+
+    # ----------------------------------------------------------------------------------------------- what a user calls
+
+    def attempts(self, limit: int | None = None) -> Iterator[Attempt]:
+        """Hand out attempts to loop over, at most ``limit`` of them, until one has succeeded.
+
+        Each is used as ``with attempt:``. Without a limit it goes on until one succeeds or the loop is left. An attempt
+        has succeeded when its block ends without an exception and without a verdict against it.
+        """
+        self._limit = limit
+        made = 0
+        while limit is None or made < limit:
+            made += 1
+            attempt = self.attempt()
+            yield attempt
+            if attempt.outcome == "success":
+                return
+
+    def attempt(self) -> Attempt:
+        """Return the next attempt, for programs whose loop is not a ``for`` loop; use it as ``with``."""
+        return Attempt(self, self)
+
+    @property
+    def current_attempt(self) -> Attempt:
+        """The attempt that was begun last, running or not; one that ignores what it is told if there is none."""
+        return self._last or Attempt(_INERT, _INERT)
+
+    def degraded(self) -> None:
+        """Say that the caller gets a fallback value instead of a real answer: the outcome is ``degraded``."""
+        self._degraded = True
+
+    @quiet
+    def scheduled(self, delay: float, *, source: str = "backoff") -> None:
+        """Say that another attempt follows after ``delay`` seconds; it is the program that waits.
+
+        ``source`` is ``backoff`` (the program chose the delay, the default) or ``retry_after`` (the server did).
+        """
+        if not self.started or self.done:
+            return
+        attributes = self._about_last()
+        seconds = amount("scheduled", delay)
+        if seconds is not None:
+            attributes[semconv.RETRY_DELAY] = seconds
+        if source in semconv.DELAY_SOURCES:
+            attributes[semconv.DELAY_SOURCE] = source
+        else:
+            report("scheduled", "source is neither backoff nor retry_after, left out")
+        self.materialise()
+        self.tell(semconv.RETRY_SCHEDULED, attributes)
+        if seconds is not None:
+            by = {key: attributes[key] for key in semconv.RETRY_DELAYS.attributes if key in attributes}
+            self.recorder.measure(semconv.RETRY_DELAYS, seconds, by, self.inner)
+
+    @quiet
+    def refused(self) -> None:
+        """Say that another attempt was possible but not allowed, by a budget or a deadline."""
+        if self.started and not self.done:
+            self.materialise()
+            self.tell(semconv.RETRY_REFUSED, self._about_last())
+
+    # ------------------------------------------------------------------------------------------------------- its course
+
+    @quiet
+    def start(self) -> None:
+        """Start the operation; a retry below another span makes no span until it has something to show."""
+        self.begin()
+        self.deferred = self._defers and get_current_span(self.outer).get_span_context().is_valid
+        if not self.deferred:
+            self.open_span(self._span_name, self.serves())
+
+    def materialise(self) -> None:
+        """Make the span that was put off, backdated to the start."""
+        if self.deferred:
+            self.deferred = False
+            self.open_span(self._span_name, self.serves())
+
+    @quiet
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the operation; the exception is the one that leaves it. Only the first time counts."""
+        if not self.started or self.done:
+            return
+        self.done = True
+        elapsed, last = self.elapsed(), self._last
+        if last is not None and not last.done:
+            last.finish(error)
+        outcome = self._judge(error)
+        fault = None
+        if error is not None:
+            fault = failure(error)
+        elif outcome not in (*_USED, "degraded") and last is not None:
+            fault = last.error
+        used = outcome in _USED
+        spent = self._pending.settle(self._use if used else self.discard)
+        self._measure(elapsed, outcome, fault if outcome in _BROKEN else None)
+        if outcome == "exhausted" and self._defers:
+            self.materialise()
+            self.tell(semconv.RETRY_EXHAUSTED, self._about_last())
+        if not self.deferred:
+            attributes = {**self._ending(outcome), **summary(spent if used else [], self._wasted)}
+            self.end_span(elapsed, attributes, fault, failed=outcome in _BROKEN)
+
+    def _judge(self, error: BaseException | None) -> str:
+        last = self._last
+        if error is not None:
+            if is_cancellation(error):
+                return "cancelled"
+            tried_all = self._limit is not None and self._count >= self._limit
+            return "exhausted" if tried_all and last is not None and last.outcome != "success" else "failed"
+        if self._degraded:
+            return "degraded"
+        if last is not None and last.outcome != "success":
+            return "cancelled" if last.outcome == "cancelled" else "exhausted"
+        return "recovered" if self._failed else "success"
+
+    def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
+        record, within = self.recorder.measure, self.inner
+        by: Attributes = {**self._policy, semconv.OUTCOME: outcome}
+        record(semconv.OPERATION_ATTEMPTS, self._tries, by, within)
+        if error is not None:
+            by = {**by, semconv.ERROR_TYPE: error.type}
+        record(semconv.OPERATION_DURATION, elapsed / _SECOND, by, within)
+
+    @property
+    def _tries(self) -> int:
+        # A decorated function that makes no attempts of its own is one attempt.
+        return max(self._count, 1)
+
+    def _ending(self, outcome: str) -> Attributes:
+        ending: Attributes = {semconv.OUTCOME: outcome, semconv.ATTEMPT_COUNT: self._tries}
+        if isinstance(self._limit, int):
+            ending[semconv.ATTEMPT_LIMIT] = self._limit
+        return ending
+
+    def _about_last(self) -> Attributes:
+        attributes = self.serves()
+        if self._last is not None:
+            attributes[semconv.ATTEMPT_NUMBER] = self._last.number
+            if self._last.error is not None:
+                attributes[semconv.ERROR_TYPE] = self._last.error.type
+        return attributes
+
+    # ------------------------------------------------------------------------------------- its attempts, and their book
+
+    def begun(self, attempt: Attempt) -> int:
+        """Hear that an attempt begins; return its number, counted from 1."""
+        with self._lock:
+            self._count += 1
+            self._last = attempt
+            return self._count
+
+    def ended(self, outcome: str) -> None:
+        """Hear how an attempt ended."""
+        if outcome != "success":
+            with self._lock:
+                self._failed += 1
+
+    def hold(self, spent: list[Spent]) -> None:
+        """Hold what was used until the operation ends; what comes late is judged by how it ended."""
+        self._pending.add(spent)
+
+    spend = hold
+
+    def discard(self, spent: list[Spent]) -> None:
+        """Count what was used in vain, and tell the operations around."""
+        count_tokens(self, self._policy, spent, "wasted")
+        self.waste(spent)
+
+    def waste(self, spent: list[Spent]) -> None:
+        """Remember what was wasted inside this operation, already counted."""
+        with self._lock:
+            self._wasted += spent
+        super().waste(spent)
+
+    def _use(self, spent: list[Spent]) -> None:
+        above = self.parent
+        while above is not None and not isinstance(above, (Operation, Attempt)):
+            above = above.parent
+        if above is None:
+            count_tokens(self, self._policy, spent, "useful")
+        else:
+            above.spend(spent)
+
+    def serves(self) -> Attributes:
+        """Return the attributes that tell which policy this is."""
+        return dict(self._policy)
+
+
+_INERT: Final = Operation("repair", "")
+
+
+def current_operation() -> Operation:
+    """Return the repair or retry operation that is running here: ``current_operation().attempts(3)``.
+
+    For functions that a verb decorates. Outside any operation it returns one that hands out attempts and records nothing.
+    """
+    scope = current_scope()
+    while scope is not None and not isinstance(scope, Operation):
+        scope = scope.parent
+    return scope or Operation("repair", "")

@@ -1,0 +1,69 @@
+"""What every verb is: a context manager and a decorator, made once and used any number of times, from any thread or task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import CodeType, TracebackType
+from typing import Generic, ParamSpec, TypeVar
+
+from spanguard._core.border import quiet
+from spanguard._core.decorate import Function, Opener, decorate
+from spanguard._core.recorder import on
+from spanguard._core.scope import Scope, current_scope
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound=Scope)
+
+
+class Verb(Generic[S]):
+    """One verb with its arguments; ``with`` gives the scope of one use, and calling it decorates a function."""
+
+    def __init__(self, code: CodeType) -> None:
+        self._code = code
+        self._running: list[S] = []
+
+    def make(self) -> S:
+        """Make the scope of one use; it is started by `begin`."""
+        raise NotImplementedError
+
+    def begin(self, scope: S) -> None:
+        """Start the scope of one use as a context manager."""
+        raise NotImplementedError
+
+    def opener(self, _function: Function) -> Callable[[tuple[object, ...], Mapping[str, object]], S]:
+        """Return what makes and starts the scope of one call of the function from its arguments."""
+
+        def open_(_args: tuple[object, ...], _kwargs: Mapping[str, object]) -> S:
+            scope = self.make()
+            self.begin(scope)
+            return scope
+
+        return open_
+
+    def __enter__(self) -> S:
+        scope = self.make()
+        self.begin(scope)
+        self._running.append(scope)
+        scope.resume()
+        return scope
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # One verb may be entered many times at once: the current scope is the one to leave, unless the context is not
+        # the one that was entered (a generator closed from elsewhere) or nothing was started (no SDK).
+        scope = current_scope()
+        running = [each for each in self._running if each is scope] or self._running[-1:]
+        for each in running:
+            self._running.remove(each)
+            each.finish(error)
+            each.suspend()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorate a function, coroutine function, generator function or async generator function."""
+        return decorate(function, self._guarded)
+
+    def _guarded(self, function: Function) -> Opener:
+        opened = quiet(self.opener(function))
+        return lambda args, kwargs: opened(args, kwargs) if on() else None

@@ -1,0 +1,73 @@
+"""`traced_repair` and `traced_retry`: operations that try more than once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import ParamSpec, TypeVar, cast, overload
+
+from spanguard._core.names import policy_name
+from spanguard._core.operation import Operation
+from spanguard._core.verb import Verb
+from spanguard.declared import LONGEST, declare
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Repeated(Verb[Operation]):
+    """What `traced_repair` and `traced_retry` return: a decorator, and a context manager that gives an `Operation`."""
+
+    def __init__(self, code: CodeType, policy: str, name: object) -> None:
+        super().__init__(code)
+        self._policy = policy
+        self._name = policy_name(policy, name, code)
+
+    def make(self) -> Operation:
+        """Make one operation."""
+        return Operation(self._policy, self._name)
+
+    def begin(self, scope: Operation) -> None:
+        """Start one operation."""
+        scope.start()
+
+
+@overload
+def traced_repair(name: str) -> Repeated: ...
+@overload
+def traced_repair(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_repair(name: str | Callable[P, R]) -> Repeated | Callable[P, R]:
+    """Trace a repair loop, which asks a model again until its answer is valid: ``with traced_repair("invoice") as repair``.
+
+    Makes one INTERNAL span ``repair {name}``, with a span ``attempt`` for each try of ``repair.attempts(3)``, and says in
+    the end how it went (``success``, ``recovered``, ``exhausted`` ...) and how many tokens were useful and how many wasted.
+    As a decorator it surrounds the whole function, which finds its operation with `spanguard.current_operation`; bare, it
+    takes the function's name.
+
+    ``name`` is a name of the program: shown in clear when it is a literal or was passed to `spanguard.declare`.
+    """
+    return _verb("repair", name, sys._getframe(1).f_code)
+
+
+@overload
+def traced_retry(name: str) -> Repeated: ...
+@overload
+def traced_retry(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_retry(name: str | Callable[P, R]) -> Repeated | Callable[P, R]:
+    """Trace a retry loop, which tries again after an error: ``with traced_retry("quote") as retry``.
+
+    As `traced_repair`, with two differences. Inside another span it makes no span of its own unless the first attempt
+    fails; then the span ``retry {name}`` is backdated and links to what ran in the first attempt. And
+    ``retry.scheduled(delay)`` tells how long the program will wait.
+    """
+    return _verb("retry", name, sys._getframe(1).f_code)
+
+
+def _verb(policy: str, name: str | Callable[P, R], code: CodeType) -> Repeated | Callable[P, R]:
+    if not (callable(name) or isinstance(cast("object", name), classmethod)):
+        return Repeated(code, policy, name)
+    own = getattr(getattr(name, "__func__", name), "__code__", None)
+    label = own.co_name if isinstance(own, CodeType) else type(name).__name__
+    declare(label[:LONGEST])  # the name of a function or class is the program's own
+    return Repeated(code, policy, label[:LONGEST])(name)

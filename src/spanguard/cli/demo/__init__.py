@@ -1,0 +1,1 @@
+"""`spanguard demo`: a real program, the real OpenAI SDK and a local server with faults, told by spanguard."""

@@ -1,0 +1,118 @@
+"""`spanguard.configure`: from settings and the standard environment variables to a running pipeline."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import threading
+from pathlib import Path
+from typing import Final, Literal
+
+from opentelemetry.sdk.resources import Resource
+
+from spanguard import semconv, settings
+from spanguard.pipeline.destinations import Destinations, choose
+from spanguard.pipeline.providers import SIGNALS, provide
+from spanguard.pipeline.running import Pipeline
+from spanguard.settings import Settings, SettingsError, parse, sdk_disabled
+
+_log: Final = logging.getLogger("spanguard")
+_lock: Final = threading.Lock()
+_running: tuple[Settings, str | None, Pipeline] | None = None
+
+# What `platform.machine` says, in the words of the conventions' `host.arch`.
+_ARCHITECTURES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "x86"}
+
+
+def configure(
+    *,
+    service_name: str | None = None,
+    store: str | Path | None = None,
+    run: str | None = None,
+    events: Literal["span", "log", "both"] | None = None,
+    semconv: Literal["1.37", "dev-2026-10"] | None = None,
+    debug: bool | None = None,
+    exit_timeout: float | None = None,
+) -> Pipeline:
+    """Switch telemetry on for this process, and say where it goes.
+
+    With an OTLP endpoint in the environment (``OTEL_EXPORTER_OTLP_ENDPOINT``) everything is sent there; otherwise it is kept
+    in the local store, `.spanguard/telemetry.db`, which ``spanguard show`` reads. All other ``OTEL_*`` variables mean what the
+    OpenTelemetry specification says; ``OTEL_SDK_DISABLED=true`` switches everything off. Each argument beats its variable:
+    ``store`` is a file (or ``"off"``), ``run`` names this run, ``events``, ``semconv`` and ``debug`` are as in
+    ``docs/configuration.md``, ``exit_timeout`` is in seconds (default 2).
+
+    A provider that the program has already set is used as it is and never replaced. Calling it again does nothing and
+    returns the same pipeline. Raises `SettingsError` (a `ValueError`) for a setting that cannot be.
+    """
+    given = {
+        "store": None if store is None else str(store),
+        "run": run,
+        "events": events,
+        "semconv": semconv,
+        "debug": debug,
+        "exit_timeout": exit_timeout,
+    }
+    wanted = _settings({name: value for name, value in given.items() if value is not None})
+    with _lock:
+        return _configure(wanted, service_name)
+
+
+def _configure(wanted: Settings, service_name: str | None) -> Pipeline:
+    global _running
+    if _running is not None:
+        if _running[:2] != (wanted, service_name):
+            _log.warning("configure() was called again with other settings; the first ones hold")
+        return _running[2]
+    if sdk_disabled():
+        pipeline = Pipeline({}, {}, wanted.exit_timeout)
+    else:
+        settings.use(wanted)
+        destinations = choose(wanted, os.environ)
+        pipeline = _start(wanted, service_name, destinations)
+    _running = (wanted, service_name, pipeline)
+    return pipeline
+
+
+def _start(wanted: Settings, service_name: str | None, destinations: Destinations) -> Pipeline:
+    resource = _resource(wanted, service_name)
+    providers = {}
+    where = {}
+    for signal in SIGNALS:
+        provider = provide(signal, destinations, resource)
+        if provider is None:
+            where[signal] = "the provider that the program has set"
+        else:
+            providers[signal] = provider
+            where[signal] = destinations.describe(signal)
+    _log.info("spanguard is on: %s", "; ".join(f"{signal} to {place}" for signal, place in where.items()))
+    pipeline = Pipeline(providers, where, wanted.exit_timeout)
+    pipeline.shut_down_at_exit()
+    return pipeline
+
+
+def _settings(given: dict[str, object]) -> Settings:
+    base = Settings.from_environment()
+    for name, value in given.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        given[name] = parse(name, text)
+    return base._replace(**given)  # type: ignore[arg-type]
+
+
+def _resource(wanted: Settings, service_name: str | None) -> Resource:
+    attributes = {
+        "telemetry.distro.name": "spanguard",
+        "telemetry.distro.version": semconv.VERSION,
+        "os.type": platform.system().lower() or "other",
+        "host.arch": _ARCHITECTURES.get(platform.machine().lower(), "other"),
+        semconv.RUN_ID: wanted.run or secrets.token_hex(8),
+        semconv.SESSION: secrets.token_hex(8),
+        semconv.SCHEMA: semconv.SCHEMA_VERSION,
+    }
+    if service_name is not None:
+        if not service_name:
+            raise SettingsError("service_name: expected a name, not an empty one")
+        attributes["service.name"] = service_name
+    return Resource.create(attributes, semconv.SCHEMA_URL)

@@ -1,0 +1,135 @@
+"""Take content and messages out of every span and log record before an exporter sees it, in the export thread.
+
+A first guard: status descriptions, exception messages and stacktraces, log bodies, and the keys of known conventions that
+hold what a user or a model wrote are dropped, whoever recorded them. What is not known to be content passes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from opentelemetry.sdk._logs.export import LogExporter, LogExportResult
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import Link, Status
+from opentelemetry.util.types import Attributes, AttributeValue
+
+_log: Final = logging.getLogger("spanguard")
+
+_CONTENT: Final = frozenset(
+    {
+        *("exception.message", "exception.stacktrace", "error.message", "gen_ai.input.messages", "gen_ai.output.messages"),
+        *("gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+        *("gen_ai.prompt", "gen_ai.completion", "gen_ai.evaluation.explanation", "gen_ai.request.stop_sequences"),
+        *("gen_ai.retrieval.query.text", "gen_ai.retrieval.documents", "input.value", "output.value", "db.query.text"),
+        *("db.statement", "url.query", "http.request.body.content", "http.response.body.content"),
+    }
+)
+_CONTENT_PREFIXES: Final = (
+    *("gen_ai.prompt.", "gen_ai.completion.", "llm.input_messages", "llm.output_messages", "llm.prompts"),
+    *("traceloop.entity.input", "traceloop.entity.output", "db.query.parameter.", "http.request.header."),
+    *("http.response.header.",),
+)
+
+
+def without_content(attributes: Attributes) -> dict[str, AttributeValue]:
+    """Return the attributes without those that hold content."""
+    return {
+        key: value
+        for key, value in (attributes or {}).items()
+        if key not in _CONTENT and not key.startswith(_CONTENT_PREFIXES)
+    }
+
+
+def guarded(span: ReadableSpan) -> ReadableSpan:
+    """Return a copy of the span without content."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=without_content(span.attributes),
+        events=[Event(event.name, without_content(event.attributes), event.timestamp) for event in span.events],
+        links=[Link(link.context, without_content(link.attributes)) for link in span.links],
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def emptied(span: ReadableSpan) -> ReadableSpan:
+    """Return what is left of a span that the guard could not read: ids, times, kind, status code."""
+    return ReadableSpan(
+        name="redacted",
+        context=span.get_span_context(),
+        parent=span.parent,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+    )
+
+
+class GuardedSpanExporter(SpanExporter):
+    """Hands guarded copies of spans to the exporter it was given; a span that it cannot guard goes out emptied."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._next = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Guard the spans and export them."""
+        return self._next.export([_never_raw(span) for span in spans])
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._next.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter."""
+        return self._next.force_flush(timeout_millis)
+
+
+def _never_raw(span: ReadableSpan) -> ReadableSpan:
+    try:
+        return guarded(span)
+    except Exception as error:
+        _log.warning("a span could not be guarded (%s) and was sent without its attributes", type(error).__name__)
+        return emptied(span)
+
+
+class GuardedLogExporter(LogExporter):
+    """Takes bodies and content out of log records and hands them to the exporter it was given."""
+
+    def __init__(self, exporter: LogExporter) -> None:
+        self._next = exporter
+
+    def export(self, batch: Sequence[object]) -> LogExportResult:
+        """Guard the log records and export them; one that cannot be guarded is left out."""
+        kept = [data for data in batch if _strip(data)]
+        result: LogExportResult = self._next.export(kept)  # type: ignore[arg-type]
+        return result
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._next.shutdown()
+
+
+def _strip(data: object) -> bool:
+    """Take the content out of a log record in place; whether that could be done.
+
+    In place, because the SDK's type of an exported record changed in 1.38 and cannot be rebuilt for both. Other
+    processors of the provider are ours too.
+    """
+    try:
+        record = data.log_record  # type: ignore[attr-defined]
+        record.body = None
+        attributes: Mapping[str, AttributeValue] = record.attributes or {}
+        record.attributes = without_content(attributes)
+    except Exception as error:
+        _log.warning("a log record could not be guarded (%s) and was left out", type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,221 @@
+"""One SQLite file that many processes and threads write and read at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from spanguard.store import schema
+
+BUSY_SECONDS: Final = 10.0
+"""How long one process waits for another that is writing."""
+WAL_BYTES: Final = 64 * 2**20
+"""What the write-ahead log is cut back to after it has grown."""
+FORK_SECONDS: Final = 1.0
+"""How long a fork waits for a write that is under way."""
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_fork = threading.local()
+
+
+class StoreError(Exception):
+    """Raised when a local store cannot be read or written; its text is the file's path and what is wrong with it."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Database:
+    """A store file. It is opened when it is first used, again in each forked child, and closed by `close`.
+
+    Each process has one connection for all its threads, which take turns. Everything that goes wrong is a `StoreError`.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path = Path(path).absolute()
+        self.read_only = read_only
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        self._closed = ""
+        _databases.add(self)
+
+    @classmethod
+    def open(cls, path: Path | str, *, read_only: bool = False) -> Database:
+        """Open a store, and make it if it is not there and is to be written.
+
+        Raises `StoreError`, and leaves the file as it is, if the file is no store, is damaged, or was written by a newer
+        spanguard; with ``read_only`` also if there is none.
+        """
+        database = cls(path, read_only=read_only)
+        with database._use():
+            return database
+
+    def write(self, rows: Mapping[str, Sequence[schema.Row]]) -> None:
+        """Write all rows in one transaction: either all of them are in the store, or none."""
+        with self._use() as connection, connection:  # the connection commits, or rolls back
+            connection.execute("BEGIN IMMEDIATE")
+            for table, values in rows.items():
+                connection.executemany(schema.insert(table), values)
+
+    def rows(self, statement: str, parameters: Sequence[schema.Value] = ()) -> list[sqlite3.Row]:
+        """Return what a SELECT finds."""
+        with self._use() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def close(self) -> None:
+        """Close the file for good; closing again does nothing."""
+        with self._lock:
+            self._closed = self._closed or "was closed"
+            self._disconnect()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._closed:
+                raise StoreError(self.path, self._closed)
+            try:
+                if self._connection is None:
+                    self._connection = _connect(self.path, read_only=self.read_only)
+                yield self._connection
+            except (sqlite3.Error, OSError) as error:
+                raise StoreError(self.path, _explain(error)) from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _let_go(self) -> bool:
+        """Close the connection and keep the lock, unless another thread is at work for too long."""
+        if not self._lock.acquire(timeout=FORK_SECONDS):
+            return False
+        self._disconnect()
+        return True
+
+    def _begin_as_child(self, *, clean: bool) -> None:
+        """Start afresh in a forked child: with a new lock, and never with a connection of the parent's."""
+        self._lock = threading.Lock()
+        if not clean:
+            self._closed = "was being written when the process forked, so the child cannot write it"
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Look at the file without changing it; if it is a store, or nothing yet, open it as asked."""
+    if not read_only:
+        _create(path)
+    elif not path.is_file():
+        raise StoreError(path, "there is no store")
+    connection = _open(path, "ro")
+    try:
+        _examine(connection, path, read_only=read_only)
+        if read_only:
+            return connection
+        connection.close()
+        connection = _open(path, "rw")
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _examine(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
+    version, newest = schema.version(connection), len(schema.MIGRATIONS)
+    if tables and not ours:
+        raise StoreError(path, "is a database of another program, not a store of spanguard")
+    if version > newest:
+        raise StoreError(path, f"was written by a newer spanguard (schema {version}, this one knows {newest})")
+    if read_only and version < newest:
+        raise StoreError(path, "nothing was written by this version of spanguard yet")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set what SQLite keeps in the file (before the first table) and what it keeps for each connection; then migrate."""
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    _use_log(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    schema.migrate(connection)
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log. SQLite does not wait for others here, whatever its timeout, so this does."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _explain(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be made or opened ({error.strerror or type(error).__name__})"
+    reason = str(error)
+    if "not a database" in reason or "malformed" in reason:
+        return f"is damaged, or is no store of spanguard ({reason}); move it away to begin a new one"
+    return reason
+
+
+# SQLite keeps its locks per process and file, in memory that a fork copies without the locks: a child that opens a file
+# which the parent had open believes that it holds them, and loses what it writes when the parent closes the file. So
+# nothing is open while the process forks; both sides open the file again when they next use it.
+def _before_fork() -> None:
+    _fork.clean = [database for database in list(_databases) if database._let_go()]
+
+
+def _after_fork_in_parent() -> None:
+    for database in _fork.clean:
+        database._lock.release()
+
+
+def _after_fork_in_child() -> None:
+    for database in list(_databases):
+        database._begin_as_child(clean=database in _fork.clean)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,260 @@
+"""What the SDK exports, as rows of the store. Nothing here reads or writes anything.
+
+What a person or a model wrote is not kept, whoever recorded it: no descriptions of a status, no messages and stack traces
+of exceptions, no bodies of log records, and none of the `CONTENT` attributes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.metrics.export import (
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link
+
+from spanguard import semconv
+from spanguard.store.schema import PROMOTED, Row, Rows, Value
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord  # 1.37 has LogData instead
+
+CONTENT: Final = (
+    *("exception.message", "exception.stacktrace", "gen_ai.input.messages", "gen_ai.output.messages"),
+    *("gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
+    *("gen_ai.prompt", "gen_ai.completion", "gen_ai.retrieval.query", "gen_ai.evaluation.explanation"),
+    *("traceloop.entity.input", "traceloop.entity.output", "input.value", "output.value"),
+    *("llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions"),
+)
+"""First words of attributes that carry content in the conventions, in OpenLLMetry's and in OpenInference's."""
+
+_LARGEST_INTEGER: Final = 2**63 - 1  # of SQLite
+
+
+def span_rows(spans: Sequence[ReadableSpan]) -> Rows:
+    """Return the rows of finished spans, their events and their resources."""
+    resources = _Resources()
+    rows: Rows = {"resources": [], "spans": [], "span_events": []}
+    for span in spans:
+        context = span.get_span_context()
+        if context is None:  # a span that never was started
+            continue
+        ids = _trace_id(context.trace_id), _span_id(context.span_id)
+        rows["spans"].append((*ids, *_span_columns(span, resources.id(span.resource))))
+        rows["span_events"].extend(
+            (*ids, event.timestamp, _text(event.name), _json(_kept(event.attributes))) for event in span.events
+        )
+    rows["resources"] = resources.rows
+    return rows
+
+
+def metric_rows(data: MetricsData) -> Rows:
+    """Return the rows of metric points and their resources."""
+    resources = _Resources()
+    points = [
+        (resources.id(by_resource.resource), _scope(by_scope.scope), *columns)
+        for by_resource in data.resource_metrics
+        for by_scope in by_resource.scope_metrics
+        for metric in by_scope.metrics
+        for columns in _metric_columns(metric)
+    ]
+    return {"resources": resources.rows, "metric_points": points}
+
+
+def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
+    """Return the rows of log records that are events (have a name), and their resources.
+
+    Other log records are what the program says to its people, in words: they are left out.
+    """
+    resources = _Resources()
+    events: list[Row] = []
+    for record in records:
+        entry = record.log_record
+        attributes = _kept(entry.attributes)
+        name = entry.event_name or attributes.pop("event.name", None)  # an attribute before 1.35
+        if not isinstance(name, str):
+            continue
+        severity = entry.severity_number.name if entry.severity_number else None
+        ids = (
+            _trace_id(entry.trace_id) if entry.trace_id else None,
+            _span_id(entry.span_id) if entry.span_id else None,
+        )
+        when = entry.timestamp or entry.observed_timestamp or 0
+        origin = resources.id(resource_of(record)), _scope(record.instrumentation_scope)
+        events.append((*origin, _text(name), when, severity, *ids, _json(attributes)))
+    return {"resources": resources.rows, "log_events": events}
+
+
+def drop_rows(resource: Resource | None, signal: str, time_ns: int, items: int) -> Rows:
+    """Return the rows that say how many spans, points or log records of a resource could not be written."""
+    resources = _Resources()
+    return {"drops": [(resources.id(resource), signal, time_ns, items)], "resources": resources.rows}
+
+
+def resource_of(record: ReadableLogRecord) -> Resource | None:
+    """Return the resource of a log record: its own, or in SDK 1.37 and 1.38 that of the record inside."""
+    own = getattr(record, "resource", None) or getattr(record.log_record, "resource", None)
+    return own if isinstance(own, Resource) else None
+
+
+class _Resources:
+    """The resources of one batch, each encoded once."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._known: dict[int, int] = {}
+
+    def id(self, resource: Resource | None) -> int:
+        known = self._known.get(id(resource))
+        if known is None:
+            known = self._known[id(resource)] = self._add(_kept(resource.attributes if resource else None))
+        return known
+
+    def _add(self, attributes: dict[str, object]) -> int:
+        text = _json(dict(sorted(attributes.items())))
+        number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+        run, service = (_text(str(attributes.get(key, ""))) for key in (semconv.RUN_ID, "service.name"))
+        self.rows.append((number, run, service, text))
+        return number
+
+
+def _span_columns(span: ReadableSpan, resource: int) -> Row:
+    attributes = _kept(span.attributes)
+    hot = [_take(attributes, key) for key in PROMOTED]
+    start = span.start_time or 0
+    return (
+        _span_id(span.parent.span_id) if span.parent else None,
+        resource,
+        _scope(span.instrumentation_scope),
+        _text(span.name),
+        span.kind.name,
+        start,
+        span.end_time or start,
+        span.status.status_code.name,
+        *hot,
+        _json(attributes),
+        _json([_link(link) for link in span.links]) if span.links else None,
+    )
+
+
+def _take(attributes: dict[str, object], key: str) -> str | None:
+    """Move an attribute to its column, if it is a text as it should be."""
+    return _text(str(attributes.pop(key))) if isinstance(attributes.get(key), str) else None
+
+
+def _link(link: Link) -> dict[str, object]:
+    ids = {"trace_id": f"{link.context.trace_id:032x}", "span_id": f"{link.context.span_id:016x}"}
+    return {**ids, "attributes": _kept(link.attributes)}
+
+
+def _metric_columns(metric: Metric) -> Iterable[Row]:
+    data = metric.data
+    kind = "exponential_histogram" if isinstance(data, ExponentialHistogram) else type(data).__name__.lower()
+    if isinstance(data, Sum) and not data.is_monotonic:
+        kind = "up_down_sum"
+    delta = getattr(data, "aggregation_temporality", None)
+    head = _text(metric.name), _text(metric.unit or ""), kind, delta.name if delta else None
+    for point in data.data_points:
+        times = point.start_time_unix_nano or point.time_unix_nano, point.time_unix_nano
+        yield (*head, *times, _json(dict(sorted(_kept(point.attributes).items()))), *_point_columns(point))
+
+
+def _point_columns(point: NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint) -> Row:
+    if isinstance(point, NumberDataPoint):
+        return (_number(point.value), None, None, None, None, None, None)
+    if isinstance(point, HistogramDataPoint):
+        bounds, counts = list(point.explicit_bounds), list(point.bucket_counts)
+    else:
+        bounds, counts = explicit_buckets(point)
+    numbers = (_number(point.sum), _number(point.min), _number(point.max))
+    return (None, point.count, *numbers, _bounds(tuple(bounds)), _json(counts))
+
+
+def explicit_buckets(point: ExponentialHistogramDataPoint) -> tuple[list[float], list[int]]:
+    """Return an exponential histogram as one with explicit upper bounds; the last count is for what is above them all."""
+    base = 2.0 ** (2.0**-point.scale)
+    negative, positive = point.negative, point.positive
+    below = [(-(base ** (negative.offset + i)), n) for i, n in enumerate(negative.bucket_counts)]
+    above = [(base ** (positive.offset + i + 1), n) for i, n in enumerate(positive.bucket_counts)]
+    buckets = [*reversed(below), (0.0, point.zero_count), *above]
+    if above:  # where its first bucket begins, so that nothing is spread over the gap between it and 0
+        buckets.insert(len(below) + 1, (base**positive.offset, 0))
+    return [bound for bound, _ in buckets], [*(count for _, count in buckets), 0]
+
+
+@lru_cache(maxsize=64)
+def _bounds(bounds: tuple[float, ...]) -> str:
+    return _json(bounds)
+
+
+def _scope(scope: InstrumentationScope | None) -> str:
+    return _text(scope.name) if scope else ""
+
+
+def _trace_id(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def _span_id(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+def _text(value: str) -> str:
+    """Return text that SQLite takes: a lone surrogate, which UTF-8 has no form for, becomes a question mark."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def _number(value: float) -> int | float | None:
+    """Return a number that SQLite takes; None for what is none, such as the minimum of nothing."""
+    if not math.isfinite(value):
+        return None
+    return float(value) if abs(value) > _LARGEST_INTEGER else value
+
+
+def _kept(attributes: Mapping[str, object] | None) -> dict[str, object]:
+    return {key: value for key, value in (attributes or {}).items() if not key.startswith(CONTENT)}
+
+
+def _json(value: object) -> str:
+    """Return strict JSON, which SQLite's own functions can read: ASCII, NaN and infinities as text as in OTLP."""
+    try:
+        return _ENCODER.encode(value)
+    except ValueError:
+        return _ENCODER.encode(_finite(value))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) else type(value).__name__
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_finite(each) for each in value]
+    return value
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain)

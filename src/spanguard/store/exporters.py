@@ -1,0 +1,130 @@
+"""Exporters of the OpenTelemetry SDK that keep spans, metrics and log events in the local store.
+
+Each is also an entry point: ``OTEL_TRACES_EXPORTER=spanguard`` and its two sisters work without any code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from opentelemetry.sdk.metrics import Counter, Histogram, ObservableCounter, ObservableUpDownCounter, UpDownCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from spanguard.settings import Settings
+from spanguard.store import encode
+from spanguard.store.location import resolve
+from spanguard.store.schema import Rows
+from spanguard.store.writer import Writer
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+else:
+    try:
+        from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+    except ImportError:  # SDK 1.37 and 1.38
+        from opentelemetry.sdk._logs.export import LogExporter as LogRecordExporter
+        from opentelemetry.sdk._logs.export import LogExportResult as LogRecordExportResult
+
+
+class _StoreExporter:
+    """What the three have in common. Without a path the file is where ``SPANGUARD_STORE`` says; if that is ``off``, or
+    there is no directory that can be written, everything is discarded.
+    """
+
+    _signal: ClassVar[str]
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        super().__init__()
+        found = resolve(Settings.from_environment().store) if path is None else Path(path)
+        self._writer = Writer.of(found) if found else None
+        self._released = False
+        self.dropped = 0
+        """How many spans, metric points or log records could not be written."""
+
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+        """Return True: what was exported is written."""
+        return True
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
+        """Close the file, unless another exporter of this process still uses it."""
+        if self._writer and not self._released:
+            self._released = True
+            self._writer.release()
+
+    def _keep(self, rows: Callable[[], Rows], items: int, resource: Callable[[], Resource | None]) -> bool:
+        error = self._writer.keep(rows) if self._writer else None
+        if self._writer and error:
+            self.dropped += items
+            self._writer.dropped(resource(), self._signal, items, error)
+        return error is None
+
+
+class StoreSpanExporter(_StoreExporter, SpanExporter):
+    """Keep spans in the local store: ``BatchSpanProcessor(StoreSpanExporter("telemetry.db"))``.
+
+    A batch that cannot be written is dropped, counted in `dropped` and in the store's next batch, and logged once; nothing
+    is raised.
+    """
+
+    _signal = "spans"
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write the spans in one transaction."""
+        kept = self._keep(lambda: encode.span_rows(spans), len(spans), lambda: spans[0].resource)
+        return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
+
+
+class StoreLogExporter(_StoreExporter, LogRecordExporter):
+    """Keep events (log records that have an event name) in the local store; other log records are left out."""
+
+    _signal = "log records"
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Write the events in one transaction."""
+        kept = self._keep(lambda: encode.log_rows(batch), len(batch), lambda: encode.resource_of(batch[0]))
+        return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
+
+
+class StoreMetricExporter(_StoreExporter, MetricExporter):
+    """Keep metric points in the local store: ``PeriodicExportingMetricReader(StoreMetricExporter("telemetry.db"))``.
+
+    Asks for deltas of counters and histograms, so that points of many processes add up, and for the present value of
+    up-down counters.
+    """
+
+    _signal = "metric points"
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        super().__init__(path)
+        self._preferred_temporality = {
+            **dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA),
+            **dict.fromkeys((UpDownCounter, ObservableUpDownCounter), AggregationTemporality.CUMULATIVE),
+        }
+
+    def export(
+        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object
+    ) -> MetricExportResult:
+        """Write the points in one transaction."""
+        kept = self._keep(
+            lambda: encode.metric_rows(metrics_data), _points(metrics_data), lambda: _resource(metrics_data)
+        )
+        return MetricExportResult.SUCCESS if kept else MetricExportResult.FAILURE
+
+
+def _points(data: MetricsData) -> int:
+    return sum(
+        len(metric.data.data_points)
+        for by_resource in data.resource_metrics
+        for by_scope in by_resource.scope_metrics
+        for metric in by_scope.metrics
+    )
+
+
+def _resource(data: MetricsData) -> Resource | None:
+    return data.resource_metrics[0].resource if data.resource_metrics else None
