@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-# fmt: off  # a table reads best with one row a line
+# A table reads best with one row a line.
+# fmt: off
 
 SCOPE: Final = "spanguard"
 SCOPE_GENAI: Final = "spanguard.genai"
@@ -103,72 +104,27 @@ ATTEMPT_COUNT: Final = _a("resilience.operation.attempt_count", "int", "number",
 ATTEMPT_LIMIT: Final = _a("resilience.operation.attempt_limit", "int", "number", "How many attempts were allowed.")
 ATTEMPT_NUMBER: Final = _a("resilience.attempt.number", "int", "number", "Which attempt this is, counted from 1.")
 ATTEMPT_OUTCOME: Final = _a("resilience.attempt.outcome", "string", "enum", "How one attempt ended.", ATTEMPT_OUTCOMES)
-ERROR_CATEGORY: Final = _a(
-    "resilience.error.category",
-    "string",
-    "enum",
-    "What kind of error it was, whichever library raised it.",
-    ERROR_CATEGORIES,
-)
+ERROR_CATEGORY: Final = _a("resilience.error.category", "string", "enum", "What kind of error it was, whichever library raised it.", ERROR_CATEGORIES)
 ERROR_RECOVERABLE: Final = _a("resilience.error.recoverable", "boolean", "flag", "Whether another attempt can help.")
 RETRY_DELAY: Final = _a("resilience.retry.delay", "double", "number", "Seconds to wait before the next attempt.")
-DELAY_SOURCE: Final = _a(
-    "resilience.retry.delay.source",
-    "string",
-    "enum",
-    "Who chose the delay: our backoff or the server's Retry-After.",
-    DELAY_SOURCES,
-)
-DISPOSITION: Final = _a(
-    "resilience.token.disposition",
-    "string",
-    "enum",
-    "Whether the answer that the tokens paid for was used.",
-    DISPOSITIONS,
-)
+DELAY_SOURCE: Final = _a("resilience.retry.delay.source", "string", "enum", "Who chose the delay: our backoff or the server's Retry-After.", DELAY_SOURCES)
+DISPOSITION: Final = _a("resilience.token.disposition", "string", "enum", "Whether the answer that the tokens paid for was used.", DISPOSITIONS)
 TOKEN_TYPE: Final = _a("resilience.token.type", "string", "enum", "Whether the tokens were sent or received.", TOKEN_TYPES)
-USEFUL_INPUT: Final = _a(
-    "resilience.usage.useful.input_tokens", "int", "number", "Input tokens of the attempt whose answer was used."
-)
-USEFUL_OUTPUT: Final = _a(
-    "resilience.usage.useful.output_tokens", "int", "number", "Output tokens of the attempt whose answer was used."
-)
+USEFUL_INPUT: Final = _a("resilience.usage.useful.input_tokens", "int", "number", "Input tokens of the attempt whose answer was used.")
+USEFUL_OUTPUT: Final = _a("resilience.usage.useful.output_tokens", "int", "number", "Output tokens of the attempt whose answer was used.")
 WASTED_INPUT: Final = _a("resilience.usage.wasted.input_tokens", "int", "number", "Input tokens of all other attempts.")
 WASTED_OUTPUT: Final = _a("resilience.usage.wasted.output_tokens", "int", "number", "Output tokens of all other attempts.")
-USEFUL_COST: Final = _a(
-    "resilience.usage.useful.cost", "double", "number", "Cost in USD of the attempt whose answer was used."
-)
+USEFUL_COST: Final = _a("resilience.usage.useful.cost", "double", "number", "Cost in USD of the attempt whose answer was used.")
 WASTED_COST: Final = _a("resilience.usage.wasted.cost", "double", "number", "Cost in USD of all other attempts.")
-CALL_COST: Final = _a(
-    "resilience.usage.cost", "double", "number", "Cost in USD of this call, as stated by the response or the caller."
-)
-USAGE_SOURCE: Final = _a(
-    "resilience.usage.source",
-    "string",
-    "enum",
-    "Who stated the usage: the provider's response or the caller.",
-    USAGE_SOURCES,
-)
+CALL_COST: Final = _a("resilience.usage.cost", "double", "number", "Cost in USD of this call, as stated by the response or the caller.")
+USAGE_SOURCE: Final = _a("resilience.usage.source", "string", "enum", "Who stated the usage: the provider's response or the caller.", USAGE_SOURCES)
 CHUNKS: Final = _a("resilience.stream.chunks", "int", "number", "How many chunks of the stream were consumed.")
-CLOSED_EARLY: Final = _a(
-    "resilience.stream.closed_early", "boolean", "flag", "The consumer stopped reading before the stream ended."
-)
+CLOSED_EARLY: Final = _a("resilience.stream.closed_early", "boolean", "flag", "The consumer stopped reading before the stream ended.")
 VALIDATION_RULE: Final = _a("resilience.validation.rule", "string", "name", "The rule that was checked.")
-VALIDATION_STAGE: Final = _a(
-    "resilience.validation.stage",
-    "string",
-    "enum",
-    "What was checked: input, output or a tool call.",
-    VALIDATION_STAGES,
-)
+VALIDATION_STAGE: Final = _a("resilience.validation.stage", "string", "enum", "What was checked: input, output or a tool call.", VALIDATION_STAGES)
 VALIDATION_ACTION: Final = _a("resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS)
 VALIDATION_RESULT: Final = _a("resilience.validation.result", "string", "enum", "The verdict.", ("pass", "fail"))
-RUN_ID: Final = _a(
-    "resilience.run.id",
-    "string",
-    "name",
-    "The run: one per process start unless SPANGUARD_RUN or association(run=) gives it.",
-)
+RUN_ID: Final = _a("resilience.run.id", "string", "name", "The run: one per process start unless SPANGUARD_RUN or association(run=) gives it.")
 SESSION: Final = _a("resilience.session.id", "string", "id", "Anonymous id of one configure(), random.")
 SCHEMA: Final = _a("resilience.schema.version", "string", "known", "Version of this table.")
 SPACE: Final = _a("resilience.space.id", "string", "pseudonym", "The space (workspace, channel) the work belongs to.")
@@ -198,37 +154,15 @@ GEN_AI_FINISH: Final = _a("gen_ai.response.finish_reasons", "string[]", "known",
 GEN_AI_FIRST_CHUNK: Final = _a("gen_ai.response.time_to_first_chunk", "double", "number", "Seconds until the first chunk.")
 GEN_AI_INPUT: Final = _a("gen_ai.usage.input_tokens", "int", "number", "Tokens sent, cached ones included.")
 GEN_AI_OUTPUT: Final = _a("gen_ai.usage.output_tokens", "int", "number", "Tokens received, reasoning included.")
-GEN_AI_CACHE_READ: Final = _a(
-    "gen_ai.usage.cache_read.input_tokens", "int", "number", "Input tokens served from the provider's cache."
-)
-GEN_AI_CACHE_CREATION: Final = _a(
-    "gen_ai.usage.cache_creation.input_tokens",
-    "int",
-    "number",
-    "Input tokens written to the provider's cache (generation 1.37).",
-)
-GEN_AI_CACHE_WRITE: Final = _a(
-    "gen_ai.usage.cache_write.input_tokens",
-    "int",
-    "number",
-    "Input tokens written to the provider's cache (generation dev-2026-10).",
-)
+GEN_AI_CACHE_READ: Final = _a("gen_ai.usage.cache_read.input_tokens", "int", "number", "Input tokens served from the provider's cache.")
+GEN_AI_CACHE_CREATION: Final = _a("gen_ai.usage.cache_creation.input_tokens", "int", "number", "Input tokens written to the provider's cache (generation 1.37).")
+GEN_AI_CACHE_WRITE: Final = _a("gen_ai.usage.cache_write.input_tokens", "int", "number", "Input tokens written to the provider's cache (generation dev-2026-10).")
 GEN_AI_REASONING: Final = _a("gen_ai.usage.reasoning.output_tokens", "int", "number", "Output tokens spent on reasoning.")
 GEN_AI_CONVERSATION: Final = _a("gen_ai.conversation.id", "string", "pseudonym", "The conversation the call belongs to.")
-GEN_AI_TOKEN_TYPE: Final = _a(
-    "gen_ai.token.type", "string", "enum", "Whether the tokens were sent or received (generation 1.37).", TOKEN_TYPES
-)
-GEN_AI_MODALITY: Final = _a(
-    "gen_ai.token.modality",
-    "string",
-    "enum",
-    "What the tokens encode (generation dev-2026-10).",
-    ("text", "image", "audio", "unknown"),
-)
+GEN_AI_TOKEN_TYPE: Final = _a("gen_ai.token.type", "string", "enum", "Whether the tokens were sent or received (generation 1.37).", TOKEN_TYPES)
+GEN_AI_MODALITY: Final = _a("gen_ai.token.modality", "string", "enum", "What the tokens encode (generation dev-2026-10).", ("text", "image", "audio", "unknown"))
 EVALUATION_NAME: Final = _a("gen_ai.evaluation.name", "string", "name", "The evaluation that was made.")
-EVALUATION_LABEL: Final = _a(
-    "gen_ai.evaluation.score.label", "string", "enum", "The verdict of the evaluation.", ("pass", "fail")
-)
+EVALUATION_LABEL: Final = _a("gen_ai.evaluation.score.label", "string", "enum", "The verdict of the evaluation.", ("pass", "fail"))
 
 # --------------------------------------------------------------------------------------------------------------- events
 
@@ -244,31 +178,11 @@ class Event(NamedTuple):
     attributes: tuple[str, ...]
 
 
-_VERDICT = (
-    VALIDATION_RULE,
-    VALIDATION_STAGE,
-    VALIDATION_ACTION,
-    VALIDATION_RESULT,
-    POLICY_TYPE,
-    POLICY_NAME,
-    ATTEMPT_NUMBER,
-)
-EVALUATION: Final = Event(
-    "gen_ai.evaluation.result",
-    "INFO",
-    "A validator judged an answer of the model.",
-    (EVALUATION_NAME, EVALUATION_LABEL, *_VERDICT),
-)
-VALIDATION_FAILED: Final = Event(
-    "resilience.validation.failed", "WARN", "A check of an input or a tool call failed.", (EVALUATION_NAME, *_VERDICT)
-)
+_VERDICT = (VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_ACTION, VALIDATION_RESULT, POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER)
+EVALUATION: Final = Event("gen_ai.evaluation.result", "INFO", "A validator judged an answer of the model.", (EVALUATION_NAME, EVALUATION_LABEL, *_VERDICT))
+VALIDATION_FAILED: Final = Event("resilience.validation.failed", "WARN", "A check of an input or a tool call failed.", (EVALUATION_NAME, *_VERDICT))
 _RETRY = (POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER, ERROR_TYPE)
-RETRY_SCHEDULED: Final = Event(
-    "resilience.retry.scheduled",
-    "WARN",
-    "Another attempt will follow after a delay.",
-    (*_RETRY, RETRY_DELAY, DELAY_SOURCE),
-)
+RETRY_SCHEDULED: Final = Event("resilience.retry.scheduled", "WARN", "Another attempt will follow after a delay.", (*_RETRY, RETRY_DELAY, DELAY_SOURCE))
 RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
 RETRY_REFUSED: Final = Event("resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY)
 EVENTS: Final = {e.name: e for e in (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED)}
@@ -296,68 +210,14 @@ GEN_AI_DURATION_BOUNDARIES: Final = tuple(0.01 * 2**i for i in range(14))
 GEN_AI_TOKEN_BOUNDARIES: Final = tuple(float(4**i) for i in range(14))
 
 _BY = (POLICY_TYPE, POLICY_NAME)
-OPERATION_DURATION: Final = Metric(
-    "resilience.operation.duration",
-    "histogram",
-    "s",
-    "How long operations took, all attempts and waits included.",
-    (*_BY, OUTCOME, ERROR_TYPE),
-    DURATION_BOUNDARIES,
-)
-OPERATION_ATTEMPTS: Final = Metric(
-    "resilience.operation.attempts",
-    "histogram",
-    "{attempt}",
-    "How many attempts operations made.",
-    (*_BY, OUTCOME),
-    ATTEMPT_BOUNDARIES,
-)
-ATTEMPT_DURATION: Final = Metric(
-    "resilience.attempt.duration",
-    "histogram",
-    "s",
-    "How long single attempts took.",
-    (*_BY, ATTEMPT_OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL),
-    DURATION_BOUNDARIES,
-)
-RETRY_DELAYS: Final = Metric(
-    "resilience.retry.delay",
-    "histogram",
-    "s",
-    "How long operations waited between attempts.",
-    (*_BY, DELAY_SOURCE),
-    WAIT_BOUNDARIES,
-)
-TOKEN_USAGE: Final = Metric(
-    "resilience.token.usage",
-    "counter",
-    "{token}",
-    "Tokens of attempts, by whether their answer was used.",
-    (*_BY, TOKEN_TYPE, DISPOSITION, GEN_AI_PROVIDER, GEN_AI_MODEL),
-)
-COST: Final = Metric(
-    "resilience.cost",
-    "counter",
-    "{USD}",
-    "Cost of attempts, by whether their answer was used.",
-    (*_BY, DISPOSITION, GEN_AI_MODEL),
-)
-VALIDATIONS: Final = Metric(
-    "resilience.validation.results",
-    "counter",
-    "{result}",
-    "Verdicts of validators.",
-    (*_BY, VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_RESULT, VALIDATION_ACTION),
-)
-METRICS: Final = (
-    OPERATION_DURATION,
-    OPERATION_ATTEMPTS,
-    ATTEMPT_DURATION,
-    RETRY_DELAYS,
-    TOKEN_USAGE,
-    COST,
-    VALIDATIONS,
-)
+OPERATION_DURATION: Final = Metric("resilience.operation.duration", "histogram", "s", "How long operations took, all attempts and waits included.", (*_BY, OUTCOME, ERROR_TYPE), DURATION_BOUNDARIES)
+OPERATION_ATTEMPTS: Final = Metric("resilience.operation.attempts", "histogram", "{attempt}", "How many attempts operations made.", (*_BY, OUTCOME), ATTEMPT_BOUNDARIES)
+ATTEMPT_DURATION: Final = Metric("resilience.attempt.duration", "histogram", "s", "How long single attempts took.", (*_BY, ATTEMPT_OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL), DURATION_BOUNDARIES)
+RETRY_DELAYS: Final = Metric("resilience.retry.delay", "histogram", "s", "How long operations waited between attempts.", (*_BY, DELAY_SOURCE), WAIT_BOUNDARIES)
+TOKEN_USAGE: Final = Metric("resilience.token.usage", "counter", "{token}", "Tokens of attempts, by whether their answer was used.", (*_BY, TOKEN_TYPE, DISPOSITION, GEN_AI_PROVIDER, GEN_AI_MODEL))
+COST: Final = Metric("resilience.cost", "counter", "{USD}", "Cost of attempts, by whether their answer was used.", (*_BY, DISPOSITION, GEN_AI_MODEL))
+VALIDATIONS: Final = Metric("resilience.validation.results", "counter", "{result}", "Verdicts of validators.", (*_BY, VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_RESULT, VALIDATION_ACTION))
+METRICS: Final = (OPERATION_DURATION, OPERATION_ATTEMPTS, ATTEMPT_DURATION, RETRY_DELAYS, TOKEN_USAGE, COST, VALIDATIONS)
 
 # --------------------------------------------------------------------------------------- gen_ai, one table a generation
 
@@ -400,14 +260,7 @@ def _per_call(name: str, kind: TokenKind, brief: str) -> TokenMetric:
     return TokenMetric(Metric(name, "histogram", "{token}", brief, _CALL, GEN_AI_TOKEN_BOUNDARIES), kind)
 
 
-_USAGE = Metric(
-    "gen_ai.client.token.usage",
-    "histogram",
-    "{token}",
-    "Tokens used by a call.",
-    (*_CALL, GEN_AI_TOKEN_TYPE),
-    GEN_AI_TOKEN_BOUNDARIES,
-)
+_USAGE = Metric("gen_ai.client.token.usage", "histogram", "{token}", "Tokens used by a call.", (*_CALL, GEN_AI_TOKEN_TYPE), GEN_AI_TOKEN_BOUNDARIES)
 _dev = "gen_ai.client.inference."
 GENERATIONS: Final = {
     "1.37": Generation(

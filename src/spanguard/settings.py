@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from spanguard.semconv import DEFAULT_GENERATION, GENERATIONS
+GENERATIONS: Final = ("1.37", "dev-2026-10")
+"""Names of the generations of the GenAI conventions in `semconv.GENERATIONS`, the default first; a test compares them."""
 
 
 class SettingsError(ValueError):
@@ -77,7 +78,7 @@ VARIABLES: Final = {
     ),
     "semconv": Variable(
         "SPANGUARD_SEMCONV",
-        DEFAULT_GENERATION,
+        GENERATIONS[0],
         _one_of(*GENERATIONS),
         "Generation of the GenAI conventions: " + " or ".join(f"`{name}`" for name in GENERATIONS) + ".",
     ),
@@ -112,7 +113,7 @@ class Settings(NamedTuple):
     store: str = ""
     run: str = ""
     events: str = "span"
-    semconv: str = DEFAULT_GENERATION
+    semconv: str = GENERATIONS[0]
     exit_timeout: float = 2.0
 
     @classmethod
@@ -130,7 +131,7 @@ class Settings(NamedTuple):
         A fault names the variable and what is allowed, never the value: somebody may have pasted a secret there.
         """
         values: dict[str, object] = {}
-        faults = []
+        faults: list[str] = []
         for field, variable in VARIABLES.items():
             text = environment.get(variable.name, "").strip()
             if text:

@@ -139,9 +139,7 @@ def test_a_rate_limit_says_when_to_come_back(world) -> None:
 def test_the_sdk_s_own_retry_obeys_the_rate_limit(world) -> None:
     """The second request of the same job is given the second step."""
     started = world(good(fault="rate_limited", retry_after=0.001), good())
-    assert started.client.with_options(max_retries=1).responses.create(
-        model="gpt-5.2", input=PROMPT, metadata={"job": "job"}
-    )
+    assert started.client.with_options(max_retries=1).responses.create(model="gpt-5.2", input=PROMPT, metadata={"job": "job"})
     assert started.totals["failures"] == {"429": 1}
 
 

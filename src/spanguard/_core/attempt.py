@@ -32,28 +32,36 @@ class Owner(Protocol):
     @property
     def deferred(self) -> bool:
         """Whether the operation has put off its span."""
+        ...
 
     @property
     def inner(self) -> Context:
         """The context of the operation."""
+        ...
 
     def serves(self) -> Attributes:
         """The attributes of the policy."""
+        ...
 
     def begun(self, attempt: Attempt) -> int:
         """Hear that an attempt begins; return its number, counted from 1."""
+        ...
 
     def ended(self, outcome: str) -> None:
         """Hear how an attempt ended."""
+        ...
 
     def materialise(self) -> None:
         """Make the span that was put off."""
+        ...
 
     def hold(self, spent: list[Spent]) -> None:
         """Hold what a successful attempt used."""
+        ...
 
     def discard(self, spent: list[Spent]) -> None:
         """Count what a failed attempt used as wasted."""
+        ...
 
 
 class Attempt(Scope):

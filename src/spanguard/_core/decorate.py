@@ -30,14 +30,14 @@ def decorate(function: Callable[P, R], opener: Callable[[Function], Opener]) -> 
         raise TypeError(f"a verb decorates functions, not {type(function).__name__}")
     begin = opener(function)
     if _is(inspect.iscoroutinefunction, function):
-        wrapper = _coroutine(function, begin)
+        traced = _coroutine(function, begin)
     elif _is(inspect.isasyncgenfunction, function):
-        wrapper = _async_generator(function, begin)
+        traced = _async_generator(function, begin)
     elif _is(inspect.isgeneratorfunction, function):
-        wrapper = _generator(function, begin)
+        traced = _generator(function, begin)
     else:
-        wrapper = _plain(function, begin)
-    return cast("Callable[P, R]", functools.wraps(function)(wrapper))
+        traced = _plain(function, begin)
+    return cast("Callable[P, R]", functools.wraps(function)(traced))
 
 
 def _is(kind: Callable[[object], bool], function: Function) -> bool:
@@ -45,7 +45,7 @@ def _is(kind: Callable[[object], bool], function: Function) -> bool:
 
 
 def _plain(function: Function, begin: Opener) -> Function:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
+    def _traced(*args: Any, **kwargs: Any) -> Any:
         scope = begin(args, kwargs)
         if scope is None:
             return function(*args, **kwargs)
@@ -58,11 +58,11 @@ def _plain(function: Function, begin: Opener) -> Function:
         finally:
             scope.suspend()
 
-    return wrapper
+    return _traced
 
 
 def _coroutine(function: Function, begin: Opener) -> Function:
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+    async def _traced(*args: Any, **kwargs: Any) -> Any:
         scope = begin(args, kwargs)
         if scope is None:
             return await function(*args, **kwargs)
@@ -75,16 +75,16 @@ def _coroutine(function: Function, begin: Opener) -> Function:
         finally:
             scope.suspend()
 
-    return wrapper
+    return _traced
 
 
 def _generator(function: Function, begin: Opener) -> Function:
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+    def _traced(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         inner = function(*args, **kwargs)
         scope = begin(args, kwargs)
         return (yield from (inner if scope is None else drive(inner, scope)))
 
-    return wrapper
+    return _traced
 
 
 def _async_generator(function: Function, begin: Opener) -> Function:

@@ -7,6 +7,7 @@ themselves then. `on` tells in a few dozen nanoseconds that nobody listens, so t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,9 +17,9 @@ from opentelemetry.metrics import Counter, Histogram, Meter
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
 from spanguard import semconv
+from spanguard import settings as _settings
 from spanguard._core.border import report
 from spanguard.semconv import Event, Generation, Metric
-from spanguard import settings as _settings
 from spanguard.settings import Settings
 
 Value = str | bool | int | float | Sequence[str]
@@ -27,7 +28,7 @@ Attributes = dict[str, Value]
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
 _trace_globals: Final = vars(trace)
-_metrics_globals: Final = vars(metrics._internal)
+_metrics_globals: Final = vars(sys.modules[metrics.get_meter_provider.__module__])
 _named_in_environment: Final = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 
@@ -52,11 +53,11 @@ class Recorder:
         self._gen_ai = trace.get_tracer(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
         ours = metrics.get_meter(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
         gen_ai = metrics.get_meter(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
-        self._instruments = {metric: _instrument(ours, metric) for metric in semconv.METRICS}
+        self._instruments = {metric.name: _instrument(ours, metric) for metric in semconv.METRICS}
         table = self.generation
         for metric in (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in table.tokens)):
-            if metric not in self._instruments:
-                self._instruments[metric] = _instrument(gen_ai, metric)
+            if metric.name not in self._instruments:
+                self._instruments[metric.name] = _instrument(gen_ai, metric)
 
     def start(
         self,
@@ -75,7 +76,7 @@ class Recorder:
 
     def measure(self, metric: Metric, value: float, attributes: Mapping[str, Value], within: Context | None) -> None:
         """Record one measurement, with the span of the context as its exemplar."""
-        instrument = self._instruments[metric]
+        instrument = self._instruments[metric.name]
         if isinstance(instrument, Histogram):
             instrument.record(value, attributes, within)
         else:

@@ -77,7 +77,7 @@ def tokens(where: str, value: object) -> int | None:
 
 
 def amount(where: str, value: object) -> float | None:
-    """Return an amount of money or seconds if the value can be one; report it and return None otherwise. None stays None, in silence."""
+    """Return an amount of money or seconds if the value can be one; report it and return None otherwise. None stays None."""
     if value is None:
         return None
     number = _number(value)

@@ -70,4 +70,4 @@ def _verb(policy: str, name: str | Callable[P, R], code: CodeType) -> Repeated |
     own = getattr(getattr(name, "__func__", name), "__code__", None)
     label = own.co_name if isinstance(own, CodeType) else type(name).__name__
     declare(label[:LONGEST])  # the name of a function or class is the program's own
-    return Repeated(code, policy, label[:LONGEST])(name)
+    return Repeated(code, policy, label[:LONGEST])(cast("Callable[P, R]", name))

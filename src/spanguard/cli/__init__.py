@@ -7,6 +7,8 @@ from typing import Final
 
 import click
 
+from spanguard.semconv import VERSION
+
 COMMANDS: Final = {
     "demo": "spanguard.cli.demo.command:demo",
     "show": "spanguard.cli.show:show",
@@ -27,7 +29,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="spanguard")
+@click.version_option(VERSION, prog_name="spanguard")
 def main() -> None:
     """OpenTelemetry for programs that call language models.
 

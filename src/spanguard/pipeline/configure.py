@@ -38,10 +38,10 @@ def configure(
 ) -> Pipeline:
     """Switch telemetry on for this process, and say where it goes.
 
-    With an OTLP endpoint in the environment (``OTEL_EXPORTER_OTLP_ENDPOINT``) everything is sent there; otherwise it is kept
-    in the local store, `.spanguard/telemetry.db`, which ``spanguard show`` reads. All other ``OTEL_*`` variables mean what the
-    OpenTelemetry specification says; ``OTEL_SDK_DISABLED=true`` switches everything off. Each argument beats its variable:
-    ``store`` is a file (or ``"off"``), ``run`` names this run, ``events``, ``semconv`` and ``debug`` are as in
+    With an OTLP endpoint in the environment (``OTEL_EXPORTER_OTLP_ENDPOINT``) everything is sent there; otherwise it is
+    kept in the local store, `.spanguard/telemetry.db`, which ``spanguard show`` reads. All other ``OTEL_*`` variables mean
+    what the OpenTelemetry specification says; ``OTEL_SDK_DISABLED=true`` switches everything off. Each argument beats its
+    variable: ``store`` is a file (or ``"off"``), ``run`` names this run, ``events``, ``semconv`` and ``debug`` are as in
     ``docs/configuration.md``, ``exit_timeout`` is in seconds (default 2).
 
     A provider that the program has already set is used as it is and never replaced. Calling it again does nothing and

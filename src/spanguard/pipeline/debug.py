@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
-from opentelemetry.sdk._logs.export import LogExporter, LogExportResult
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics.export import (
     HistogramDataPoint,
     MetricExporter,
@@ -45,20 +46,28 @@ class DebugSpanExporter(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-class DebugLogExporter(LogExporter):
+class DebugLogExporter(LogRecordExporter):
     """Prints each event that came as a log record."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
 
-    def export(self, batch: Sequence[object]) -> LogExportResult:
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Print the log records' names and attributes, never their bodies."""
         for data in batch:
-            record: object = getattr(data, "log_record", data)
-            name = str(getattr(record, "event_name", None) or "log")
-            severity = str(getattr(record, "severity_text", None) or "-")
-            _line(self._stream, "event", name, severity, attributes=getattr(record, "attributes", None))
-        return LogExportResult.SUCCESS
+            record = data.log_record
+            _line(
+                self._stream,
+                "event",
+                record.event_name or "log",
+                record.severity_text or "-",
+                attributes=record.attributes,
+            )
+        return LogRecordExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002
+        """Nothing is kept."""
+        return True
 
     def shutdown(self) -> None:
         """Nothing is kept."""
@@ -71,19 +80,19 @@ class DebugMetricExporter(MetricExporter):
         super().__init__()
         self._stream = stream
 
-    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object) -> MetricExportResult:
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: object) -> MetricExportResult:  # noqa: ARG002
         """Print the points."""
         for name, unit, point in _points(metrics_data):
             if isinstance(point, HistogramDataPoint):
-                facts = (f"count={point.count}", f"sum={point.sum:g}{unit}")
+                facts = [f"count={point.count}", f"sum={point.sum:g}{unit}"]
             elif isinstance(point, NumberDataPoint):
-                facts = (f"value={point.value:g}{unit}",)
+                facts = [f"value={point.value:g}{unit}"]
             else:
                 continue
             _line(self._stream, "metric", name, *facts, attributes=point.attributes)
         return MetricExportResult.SUCCESS
 
-    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
         """Nothing is kept."""
         return True
 

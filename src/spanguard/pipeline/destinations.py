@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, Literal
 
-from opentelemetry.sdk._logs.export import LogExporter
+from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -17,7 +17,7 @@ from spanguard.store.exporters import StoreLogExporter, StoreMetricExporter, Sto
 from spanguard.store.location import resolve
 
 Signal = Literal["traces", "metrics", "logs"]
-Exporter = SpanExporter | MetricExporter | LogExporter
+Exporter = SpanExporter | MetricExporter | LogRecordExporter
 
 OTLP: Final = "otlp"
 STORE: Final = "spanguard"

@@ -7,7 +7,7 @@ from typing import Final, Protocol, cast
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -76,7 +76,7 @@ def _logs_(destinations: Destinations, resource: Resource) -> Provider | None:
         return None
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     for name, exporter in destinations.exporters("logs"):
-        guarded = GuardedLogExporter(cast("LogExporter", exporter))
+        guarded = GuardedLogExporter(cast("LogRecordExporter", exporter))
         processor = SimpleLogRecordProcessor(guarded) if name == DEBUG else BatchLogRecordProcessor(guarded)
         provider.add_log_record_processor(processor)
     _logs.set_logger_provider(provider)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from spanguard.pipeline.destinations import Signal
@@ -29,13 +30,11 @@ class Pipeline:
         if self._down:
             return False
         sent: list[bool] = []
-        done = _together(
-            (
-                lambda provider=provider: sent.append(provider.force_flush(int(timeout * 1000)))
-                for provider in self._providers.values()
-            ),
-            timeout,
-        )
+
+        def flush(provider: Provider) -> None:
+            sent.append(provider.force_flush(int(timeout * 1000)))
+
+        done = _together([partial(flush, provider) for provider in self._providers.values()], timeout)
         return done and all(sent)
 
     def shutdown(self, timeout: float | None = None) -> bool:

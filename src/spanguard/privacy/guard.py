@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from typing import Final
 
-from opentelemetry.sdk._logs.export import LogExporter, LogExportResult
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Status
-from opentelemetry.util.types import Attributes, AttributeValue
+from opentelemetry.util.types import AnyValue
 
 _log: Final = logging.getLogger("spanguard")
 
@@ -34,7 +37,7 @@ _CONTENT_PREFIXES: Final = (
 )
 
 
-def without_content(attributes: Attributes) -> dict[str, AttributeValue]:
+def without_content(attributes: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
     """Return the attributes without those that hold content."""
     return {
         key: value
@@ -101,35 +104,31 @@ def _never_raw(span: ReadableSpan) -> ReadableSpan:
         return emptied(span)
 
 
-class GuardedLogExporter(LogExporter):
-    """Takes bodies and content out of log records and hands them to the exporter it was given."""
+class GuardedLogExporter(LogRecordExporter):
+    """Hands log records without body and content to the exporter it was given; one that it cannot guard is left out."""
 
-    def __init__(self, exporter: LogExporter) -> None:
+    def __init__(self, exporter: LogRecordExporter) -> None:
         self._next = exporter
 
-    def export(self, batch: Sequence[object]) -> LogExportResult:
-        """Guard the log records and export them; one that cannot be guarded is left out."""
-        kept = [data for data in batch if _strip(data)]
-        result: LogExportResult = self._next.export(kept)  # type: ignore[arg-type]
-        return result
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Guard the log records and export them."""
+        return self._next.export([kept for data in batch if (kept := _guarded_log(data)) is not None])
 
     def shutdown(self) -> None:
         """Shut the exporter down."""
-        self._next.shutdown()
+        self._next.shutdown()  # type: ignore[no-untyped-call]
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Flush the exporter."""
+        return self._next.force_flush(timeout_millis)
 
 
-def _strip(data: object) -> bool:
-    """Take the content out of a log record in place; whether that could be done.
-
-    In place, because the SDK's type of an exported record changed in 1.38 and cannot be rebuilt for both. Other
-    processors of the provider are ours too.
-    """
+def _guarded_log(data: ReadableLogRecord) -> ReadableLogRecord | None:
     try:
-        record = data.log_record  # type: ignore[attr-defined]
+        record = copy(data.log_record)
         record.body = None
-        attributes: Mapping[str, AttributeValue] = record.attributes or {}
-        record.attributes = without_content(attributes)
+        record.attributes = without_content(record.attributes)
+        return replace(data, log_record=record)
     except Exception as error:
         _log.warning("a log record could not be guarded (%s) and was left out", type(error).__name__)
-        return False
-    return True
+        return None

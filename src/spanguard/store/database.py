@@ -81,12 +81,10 @@ class Database:
             self._closed = self._closed or "was closed"
             self._disconnect()
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Database:  # noqa: PYI034 - Self needs Python 3.11
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     @contextlib.contextmanager
@@ -181,7 +179,7 @@ def _use_log(connection: sqlite3.Connection) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError:  # noqa: PERF203
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.01)
@@ -195,7 +193,7 @@ def _explain(error: sqlite3.Error | OSError) -> str:
     reason = str(error)
     if "not a database" in reason or "malformed" in reason:
         return f"is damaged, or is no store of spanguard ({reason}); move it away to begin a new one"
-    return reason
+    return f"cannot be used ({reason})"
 
 
 # SQLite keeps its locks per process and file, in memory that a fork copies without the locks: a child that opens a file
@@ -216,6 +214,4 @@ def _after_fork_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.sdk.metrics.export import (
     ExponentialHistogram,
     ExponentialHistogramDataPoint,
-    Histogram,
     HistogramDataPoint,
     Metric,
     MetricsData,
@@ -30,7 +30,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from spanguard import semconv
-from spanguard.store.schema import PROMOTED, Row, Rows, Value
+from spanguard.store.schema import PROMOTED, Row, Rows
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord  # 1.37 has LogData instead
@@ -45,6 +45,7 @@ CONTENT: Final = (
 """First words of attributes that carry content in the conventions, in OpenLLMetry's and in OpenInference's."""
 
 _LARGEST_INTEGER: Final = 2**63 - 1  # of SQLite
+_LONGEST_INTEGER: Final = 1024  # bits; Python refuses to write very long ones as text
 
 
 def span_rows(spans: Sequence[ReadableSpan]) -> Rows:
@@ -118,13 +119,12 @@ class _Resources:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
-        self._known: dict[int, int] = {}
+        self._known: dict[int, tuple[Resource | None, int]] = {}  # holds them: a freed one's id() may be used again
 
     def id(self, resource: Resource | None) -> int:
-        known = self._known.get(id(resource))
-        if known is None:
-            known = self._known[id(resource)] = self._add(_kept(resource.attributes if resource else None))
-        return known
+        if id(resource) not in self._known:
+            self._known[id(resource)] = resource, self._add(_kept(resource.attributes if resource else None))
+        return self._known[id(resource)][1]
 
     def _add(self, attributes: dict[str, object]) -> int:
         text = _json(dict(sorted(attributes.items())))
@@ -188,14 +188,18 @@ def _point_columns(point: NumberDataPoint | HistogramDataPoint | ExponentialHist
 
 def explicit_buckets(point: ExponentialHistogramDataPoint) -> tuple[list[float], list[int]]:
     """Return an exponential histogram as one with explicit upper bounds; the last count is for what is above them all."""
-    base = 2.0 ** (2.0**-point.scale)
+
+    def bound(index: int) -> float:
+        exponent = index * 2.0**-point.scale
+        return 2.0**exponent if exponent < sys.float_info.max_exp else sys.float_info.max
+
     negative, positive = point.negative, point.positive
-    below = [(-(base ** (negative.offset + i)), n) for i, n in enumerate(negative.bucket_counts)]
-    above = [(base ** (positive.offset + i + 1), n) for i, n in enumerate(positive.bucket_counts)]
-    buckets = [*reversed(below), (0.0, point.zero_count), *above]
-    if above:  # where its first bucket begins, so that nothing is spread over the gap between it and 0
-        buckets.insert(len(below) + 1, (base**positive.offset, 0))
-    return [bound for bound, _ in buckets], [*(count for _, count in buckets), 0]
+    below = [(-bound(negative.offset + i), n) for i, n in enumerate(negative.bucket_counts) if any(negative.bucket_counts)]
+    above = [(bound(positive.offset + i + 1), n) for i, n in enumerate(positive.bucket_counts)]
+    # The empty bucket ends where the first above 0 begins, so that nothing is spread over the gap between the two.
+    gap = [(bound(positive.offset), 0)] if above else []
+    buckets = [*reversed(below), (0.0, point.zero_count), *gap, *above]
+    return [upper for upper, _ in buckets], [*(count for _, count in buckets), 0]
 
 
 @lru_cache(maxsize=64)
@@ -250,6 +254,8 @@ def _plain(value: object) -> object:
 def _finite(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER:
+        return None
     if isinstance(value, Mapping):
         return {str(key): _finite(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):

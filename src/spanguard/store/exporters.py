@@ -33,8 +33,10 @@ else:
 
 
 class _StoreExporter:
-    """What the three have in common. Without a path the file is where ``SPANGUARD_STORE`` says; if that is ``off``, or
-    there is no directory that can be written, everything is discarded.
+    """What the three have in common.
+
+    Without a path the file is where ``SPANGUARD_STORE`` says; if that is ``off``, or there is no directory that can be
+    written, everything is discarded.
     """
 
     _signal: ClassVar[str]
@@ -47,19 +49,21 @@ class _StoreExporter:
         self.dropped = 0
         """How many spans, metric points or log records could not be written."""
 
-    def force_flush(self, timeout_millis: float = 30_000) -> bool:
+    def force_flush(self, timeout_millis: float = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Return True: what was exported is written."""
         return True
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:  # noqa: ARG002 - the SDK's signature
         """Close the file, unless another exporter of this process still uses it."""
         if self._writer and not self._released:
             self._released = True
             self._writer.release()
 
     def _keep(self, rows: Callable[[], Rows], items: int, resource: Callable[[], Resource | None]) -> bool:
-        error = self._writer.keep(rows) if self._writer else None
-        if self._writer and error:
+        if self._writer is None or not items:
+            return True
+        error = self._writer.keep(rows)
+        if error:
             self.dropped += items
             self._writer.dropped(resource(), self._signal, items, error)
         return error is None
@@ -108,12 +112,14 @@ class StoreMetricExporter(_StoreExporter, MetricExporter):
         }
 
     def export(
-        self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
+        **kwargs: object,  # noqa: ARG002
     ) -> MetricExportResult:
         """Write the points in one transaction."""
-        kept = self._keep(
-            lambda: encode.metric_rows(metrics_data), _points(metrics_data), lambda: _resource(metrics_data)
-        )
+        items = _points(metrics_data)
+        kept = self._keep(lambda: encode.metric_rows(metrics_data), items, lambda: _resource(metrics_data))
         return MetricExportResult.SUCCESS if kept else MetricExportResult.FAILURE
 
 

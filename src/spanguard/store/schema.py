@@ -42,9 +42,7 @@ COLUMNS: Final = {
         *("resource_id", "scope", "name", "unit", "kind", "temporality", "start_ns", "time_ns", "attributes"),
         *("value", "count", "sum", "min", "max", "bounds", "counts"),
     ),
-    "log_events": (
-        *("resource_id", "scope", "name", "time_ns", "severity", "trace_id", "span_id", "attributes"),
-    ),
+    "log_events": (*("resource_id", "scope", "name", "time_ns", "severity", "trace_id", "span_id", "attributes"),),
     "drops": ("resource_id", "signal", "time_ns", "items"),
 }
 
@@ -103,7 +101,8 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def insert(table: str) -> str:
-    """Return the statement that writes one row of the table. A resource that is there already stays as it is."""
+    """Return the statement that writes one row of the table; a resource that is there already stays as it is."""
     columns = COLUMNS[table]
     names, places = ", ".join(columns), ", ".join("?" * len(columns))
-    return f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({places})"  # noqa: S608 - names of this module
+    known = " ON CONFLICT (id) DO NOTHING" if table == "resources" else ""
+    return f"INSERT INTO {table} ({names}) VALUES ({places}){known}"  # noqa: S608 - names of this module

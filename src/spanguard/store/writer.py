@@ -36,7 +36,9 @@ class Writer:
     def of(cls, path: Path) -> Writer:
         """Return this process's writer for the file; each caller has to `release` it."""
         with _lock:
-            writer = _writers.setdefault(path.absolute(), cls(path))
+            if path.absolute() not in _writers:
+                _writers[path.absolute()] = cls(path)
+            writer = _writers[path.absolute()]
             writer._users += 1
             return writer
 
@@ -66,7 +68,7 @@ class Writer:
         if signal not in self._reported:
             self._reported.add(signal)
             reason = error.reason if isinstance(error, StoreError) else type(error).__name__
-            _log.warning("the local store %s: %s are dropped and counted (reported once)", reason, signal)
+            _log.warning("%s dropped: the local store %s (reported once, all are counted)", signal, reason)
 
     def _write(self, rows: Rows) -> None:
         noted: list[Rows] = []

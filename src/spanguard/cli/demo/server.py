@@ -145,9 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_json(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> None:
         data = json.dumps(body).encode()
-        self._send_head(
-            status, {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
-        )
+        self._send_head(status, {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})})
         self.wfile.write(data)
 
     def _send_stream(self, chunks: Iterable[Json], end: str, pause: float) -> None:
