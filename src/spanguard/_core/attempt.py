@@ -170,6 +170,7 @@ class Attempt(Scope):
             links=[Link(self._first)] if self._first.is_valid else [],
         )
 
+    @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
         by: Attributes = {**self._operation.serves(), semconv.ATTEMPT_OUTCOME: outcome}
         if error is not None:

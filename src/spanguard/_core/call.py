@@ -161,7 +161,7 @@ class Call(Scope):
             return
         self.done = True
         elapsed = self.elapsed()
-        reading = self._read()
+        reading = self._stated.over(ask("response", self._read) or UNREAD)
         fault = failure(error) if error is not None else None
         cancelled = error is not None and is_cancellation(error)
         provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
@@ -196,7 +196,7 @@ class Call(Scope):
         if counted and any(id(each) in counted for each in self._sources()):
             # The same object came out of a call inside this one, where its tokens are counted.
             reading = reading._replace(usage=NOTHING)
-        return self._stated.over(reading)
+        return reading
 
     def _sources(self) -> list[object]:
         kept = [] if self._stream is None else self._stream.kept
@@ -230,6 +230,7 @@ class Call(Scope):
                 attributes[GEN_AI_FIRST_CHUNK] = self._first_ticks / _SECOND
         return attributes
 
+    @quiet
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
         record, table, within = self.recorder.measure, self.recorder.generation, self.inner
         base: Attributes = {}

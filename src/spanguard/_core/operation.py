@@ -161,6 +161,7 @@ class Operation(Scope):
             return "cancelled" if last.outcome == "cancelled" else "exhausted"
         return "recovered" if self._failed else "success"
 
+    @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
         record, within = self.recorder.measure, self.inner
         by: Attributes = {**self._policy, semconv.OUTCOME: outcome}
