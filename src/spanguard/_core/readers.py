@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spanguard._core.usage import NOTHING, Usage, amount, tokens
@@ -30,6 +31,10 @@ class Reading(NamedTuple):
 
     def over(self, other: Reading) -> Reading:
         """Return this reading, completed from the other where this one does not know."""
+        if other is UNREAD:
+            return self
+        if self is UNREAD:
+            return other
         return Reading(
             self.usage.over(other.usage),
             self.model or other.model,
@@ -143,10 +148,16 @@ def _first(source: object, *names: str) -> object:
 
 
 def _get(source: object, name: str) -> object:
-    if isinstance(source, Mapping):
-        return source.get(name)
+    if _maps(type(source)):
+        return source.get(name)  # type: ignore[attr-defined]
     value: object = getattr(source, name, None)
     return value
+
+
+@lru_cache(maxsize=256)
+def _maps(cls: type) -> bool:
+    # `isinstance` with an abstract class costs more than all the rest of reading an attribute.
+    return issubclass(cls, Mapping)
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,6 @@ themselves then. `on` tells in a few dozen nanoseconds that nobody listens, so t
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -27,8 +26,8 @@ Attributes = dict[str, Value]
 
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
-_trace_globals: Final = vars(trace)
-_metrics_globals: Final = vars(sys.modules[metrics.get_meter_provider.__module__])
+_trace_globals: Final = trace.get_tracer_provider.__globals__
+_metrics_globals: Final = metrics.get_meter_provider.__globals__
 _named_in_environment: Final = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ or "OTEL_PYTHON_METER_PROVIDER" in os.environ
 
 

@@ -25,6 +25,8 @@ class Usage(NamedTuple):
 
     def over(self, other: Usage) -> Usage:
         """Return this usage, completed from the other where this one does not know."""
+        if self is NOTHING:
+            return other
         known = {name: value for name, value in self._asdict().items() if value is not None}
         return other._replace(**known)
 

@@ -1,0 +1,222 @@
+"""What a traced call costs: spanguard against a span and metrics written by hand with the same content, in one run.
+
+    python benchmarks/overhead.py [--rounds 30] [--json]
+
+Interleaved rounds in one process for each mode, medians of the ratios within a round; seconds are for orientation only, as
+machines are shared and noisy. Modes: `on` (the real SDK, every span sampled, a batch processor that discards), `unsampled`,
+`off` (no SDK configured). The hand-written call records what the spanguard call records: ten attributes, one duration and
+two token measurements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+CALLS = 300
+
+
+def response() -> Any:
+    """Return what a provider's SDK returns, in shape."""
+    usage = SimpleNamespace(prompt_tokens=57, completion_tokens=93)
+    choices = [SimpleNamespace(index=0, finish_reason="stop")]
+    return SimpleNamespace(id="chatcmpl-9zX1aBcDeFgHiJkLmNoPq", model="gpt-4o-mini-2024-07-18", choices=choices, usage=usage)
+
+
+ANSWER = response()
+CHUNK = SimpleNamespace(id="c", model="gpt-4o-mini", choices=[SimpleNamespace(index=0, finish_reason=None)], usage=None)
+ASKED = {"model": "gpt-4o-mini", "messages": (), "temperature": 0.7, "max_tokens": 256}
+
+
+def bare(model: str, messages: object, temperature: float, max_tokens: int) -> Any:
+    return ANSWER
+
+
+async def abare(model: str, messages: object, temperature: float, max_tokens: int) -> Any:
+    return ANSWER
+
+
+def bare_stream(model: str, messages: object, temperature: float, max_tokens: int) -> Iterator[Any]:
+    for _ in range(100):
+        yield CHUNK
+    yield ANSWER
+
+
+def by_hand() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the bare functions with a span and metrics around them, as one writes them by hand."""
+    from opentelemetry import metrics, trace
+    from opentelemetry.trace import SpanKind
+
+    tracer, meter = trace.get_tracer("hand"), metrics.get_meter("hand")
+    duration = meter.create_histogram("gen_ai.client.operation.duration", "s")
+    tokens = meter.create_histogram("gen_ai.client.token.usage", "{token}")
+
+    def start(model: str, temperature: float, max_tokens: int) -> Any:
+        attributes = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": model,
+            "gen_ai.request.temperature": temperature,
+            "gen_ai.request.max_tokens": max_tokens,
+        }
+        return tracer.start_as_current_span(f"chat {model}", kind=SpanKind.CLIENT, attributes=attributes)
+
+    def finish(span: Any, began: float, model: str, answer: Any) -> None:
+        usage = answer.usage
+        span.set_attributes(
+            {
+                "gen_ai.response.model": answer.model,
+                "gen_ai.response.id": answer.id,
+                "gen_ai.response.finish_reasons": [choice.finish_reason for choice in answer.choices],
+                "gen_ai.usage.input_tokens": usage.prompt_tokens,
+                "gen_ai.usage.output_tokens": usage.completion_tokens,
+            }
+        )
+        base = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": model,
+            "gen_ai.response.model": answer.model,
+        }
+        duration.record(time.perf_counter() - began, base)
+        tokens.record(usage.prompt_tokens, {**base, "gen_ai.token.type": "input"})
+        tokens.record(usage.completion_tokens, {**base, "gen_ai.token.type": "output"})
+
+    def call(model: str, messages: object, temperature: float, max_tokens: int) -> Any:
+        began = time.perf_counter()
+        with start(model, temperature, max_tokens) as span:
+            answer = bare(model, messages, temperature, max_tokens)
+            finish(span, began, model, answer)
+            return answer
+
+    async def acall(model: str, messages: object, temperature: float, max_tokens: int) -> Any:
+        began = time.perf_counter()
+        with start(model, temperature, max_tokens) as span:
+            answer = await abare(model, messages, temperature, max_tokens)
+            finish(span, began, model, answer)
+            return answer
+
+    return call, acall
+
+
+def set_up(mode: str) -> Callable[[], object]:
+    """Configure the SDK for a mode; return what empties its queues."""
+    if mode == "off":
+        return lambda: None
+    from opentelemetry import metrics, trace
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
+    class Discard(SpanExporter):
+        def export(self, spans: object) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    tracers = TracerProvider(sampler=ALWAYS_OFF if mode == "unsampled" else ALWAYS_ON)
+    processor = BatchSpanProcessor(Discard())
+    tracers.add_span_processor(processor)
+    trace.set_tracer_provider(tracers)
+    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()]))
+    return processor.force_flush
+
+
+def timed(call: Callable[[], object], calls: int = CALLS) -> float:
+    """Return the seconds that one call takes, of this thread's processor time."""
+    clock = time.thread_time
+    began = clock()
+    for _ in range(calls):
+        call()
+    return (clock() - began) / calls
+
+
+def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
+    """Measure all cases of one mode in interleaved rounds."""
+    flush = set_up(mode)
+    import spanguard
+    from spanguard import settings
+
+    settings.use(settings.Settings(semconv=generation))
+    verb = spanguard.traced_llm_call(provider="openai")
+    ours, aours, stream = verb(bare), verb(abare), verb(bare_stream)
+    hand, ahand = by_hand()
+
+    async def many(function: Callable[..., Any]) -> float:
+        clock = time.thread_time
+        began = clock()
+        for _ in range(CALLS):
+            await function(**ASKED)
+        return (clock() - began) / CALLS
+
+    def drain(function: Callable[..., Any]) -> Callable[[], object]:
+        return lambda: [None for _ in function(**ASKED)]
+
+    cases: dict[str, Callable[[], float]] = {
+        "bare": lambda: timed(lambda: bare(**ASKED)),
+        "hand": lambda: timed(lambda: hand(**ASKED)),
+        "ours": lambda: timed(lambda: ours(**ASKED)),
+        "abare": lambda: asyncio.run(many(abare)),
+        "ahand": lambda: asyncio.run(many(ahand)),
+        "aours": lambda: asyncio.run(many(aours)),
+        "stream": lambda: timed(drain(bare_stream), CALLS // 10),
+        "ostream": lambda: timed(drain(stream), CALLS // 10),
+    }
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        once = {}
+        for name, case in cases.items():
+            gc.collect()
+            once[name] = case()
+            flush()
+        ratio, aratio = (
+            (once["ours"] - once["bare"]) / (once["hand"] - once["bare"]),
+            (once["aours"] - once["abare"]) / (once["ahand"] - once["abare"]),
+        )
+        chunk = (once["ostream"] - once["stream"] - (once["ours"] - once["bare"])) / 101
+        row = {"ratio": ratio, "async ratio": aratio, "ours us": (once["ours"] - once["bare"]) * 1e6}
+        row |= {"hand us": (once["hand"] - once["bare"]) * 1e6, "chunk us": chunk * 1e6}
+        for name, value in row.items():
+            found.setdefault(name, []).append(value)
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def main() -> None:
+    """Measure each mode in a process of its own and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--mode", help=argparse.SUPPRESS)
+    parser.add_argument("--semconv", default="1.37", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.mode:
+        print(json.dumps(measure(options.mode, options.semconv, options.rounds)))
+        return
+    rows = {}
+    for mode, generation in (("on", "1.37"), ("on", "dev-2026-10"), ("unsampled", "1.37"), ("off", "1.37")):
+        command = [sys.executable, __file__, "--mode", mode, "--semconv", generation, "--rounds", str(options.rounds)]
+        rows[f"{mode} {generation}"] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    if options.json:
+        print(json.dumps(rows, indent=2))
+        return
+    print(
+        f"Python {platform.python_version()} on {platform.machine()}; medians of {options.rounds} interleaved rounds; added by each call"
+    )
+    print(f"{'mode':<18}{'ours/hand':>10}{'async':>8}{'ours us':>10}{'hand us':>10}{'us/chunk':>10}")
+    for name, row in rows.items():
+        figures = f"{row['ratio']:>10.2f}{row['async ratio']:>8.2f}{row['ours us']:>10.2f}{row['hand us']:>10.2f}{row['chunk us']:>10.2f}"
+        print(f"{name:<18}{figures}")
+
+
+if __name__ == "__main__":
+    main()
