@@ -197,11 +197,14 @@ def test_a_reader_finds_the_response_in_what_the_function_returns(telemetry: Tel
         return "text", {"input_tokens": 4, "output_tokens": 2}
 
     ask()
-    assert telemetry.span("chat llama-4").attributes.items() >= {
-        "gen_ai.provider.name": "embedded",
-        "gen_ai.usage.input_tokens": 4,
-        "gen_ai.usage.output_tokens": 2,
-    }.items()
+    assert (
+        telemetry.span("chat llama-4").attributes.items()
+        >= {
+            "gen_ai.provider.name": "embedded",
+            "gen_ai.usage.input_tokens": 4,
+            "gen_ai.usage.output_tokens": 2,
+        }.items()
+    )
 
 
 def test_one_response_is_counted_once(telemetry: Telemetry) -> None:

@@ -55,13 +55,17 @@ def test_policies_beyond_two_hundred_are_other(telemetry: Telemetry, monkeypatch
     assert shown("policy 0".replace("x", "y")) == seen[0]
 
 
-@pytest.mark.parametrize("model", ["gpt-5.2", "claude-opus-5-20260801", "gemini-3.1-pro", "ft:gpt-5:acme::abc", "llama-4:70b"])
+@pytest.mark.parametrize(
+    "model", ["gpt-5.2", "claude-opus-5-20260801", "gemini-3.1-pro", "ft:gpt-5:acme::abc", "llama-4:70b"]
+)
 def test_models_of_known_families_are_shown(model: str) -> None:
     """Published models keep their names, dated and fine-tuned ones too."""
     assert model_name(model) == model
 
 
-@pytest.mark.parametrize("model", ["/home/bob/m.gguf", "C:\\models\\m", "../gpt-5", "gpt-5 please help me", "my secret", "gpt-" + "x" * 90])
+@pytest.mark.parametrize(
+    "model", ["/home/bob/m.gguf", "C:\\models\\m", "../gpt-5", "gpt-5 please help me", "my secret", "gpt-" + "x" * 90]
+)
 def test_other_models_are_pseudonyms(model: str) -> None:
     """A path or a sentence in place of a model's name is not shown."""
     assert PSEUDONYM.fullmatch(model_name(model))
@@ -73,11 +77,14 @@ def test_identities_are_pseudonyms_on_every_span_inside(telemetry: Telemetry) ->
         with association(role="critic", variant="b"), traced_repair("invoice"), traced_llm_call(model="gpt-5.2"):
             pass
     for span in telemetry.spans:
-        assert span.attributes.items() >= {
-            "resilience.run.id": "nightly",
-            "resilience.role": "critic",
-            "resilience.variant": "b",
-        }.items()
+        assert (
+            span.attributes.items()
+            >= {
+                "resilience.run.id": "nightly",
+                "resilience.role": "critic",
+                "resilience.variant": "b",
+            }.items()
+        )
         for key in ("user.id", "gen_ai.conversation.id", "resilience.tenant.id"):
             assert PSEUDONYM.fullmatch(span[key])
     assert not any("user.id" in attributes for points in telemetry.metrics().values() for attributes, _ in points)

@@ -56,7 +56,11 @@ def test_a_recovered_repair_is_unset_and_says_what_it_wasted(telemetry: Telemetr
         "resilience.usage.wasted.output_tokens": 5,
         "resilience.usage.wasted.cost": 0.25,
     }
-    assert (first.status, first["resilience.attempt.outcome"], first["error.type"]) == ("ERROR", "invalid", "validation_error")
+    assert (first.status, first["resilience.attempt.outcome"], first["error.type"]) == (
+        "ERROR",
+        "invalid",
+        "validation_error",
+    )
     assert (second.status, second["resilience.attempt.outcome"]) == ("UNSET", "success")
     assert "error.type" not in second.attributes
     assert call["resilience.attempt.number"] == 1
@@ -91,7 +95,10 @@ def test_operations_attempts_tokens_and_verdicts_are_measured(telemetry: Telemet
         "invalid": (1, 0.0),
         "success": (1, 0.0),
     }
-    tokens = {(a.pop("resilience.token.disposition"), a.pop("resilience.token.type")): (a, v) for a, v in points["resilience.token.usage"]}
+    tokens = {
+        (a.pop("resilience.token.disposition"), a.pop("resilience.token.type")): (a, v)
+        for a, v in points["resilience.token.usage"]
+    }
     assert tokens == {
         ("wasted", "input"): ({**by, **model}, 10),
         ("wasted", "output"): ({**by, **model}, 5),
@@ -99,7 +106,10 @@ def test_operations_attempts_tokens_and_verdicts_are_measured(telemetry: Telemet
         ("useful", "output"): ({**by, **model}, 5),
     }
     assert {a["resilience.token.disposition"]: v for a, v in points["resilience.cost"]} == {"useful": 0.25, "wasted": 0.25}
-    assert {a["resilience.validation.result"]: v for a, v in points["resilience.validation.results"]} == {"fail": 1, "pass": 1}
+    assert {a["resilience.validation.result"]: v for a, v in points["resilience.validation.results"]} == {
+        "fail": 1,
+        "pass": 1,
+    }
     assert not any("resilience.attempt.number" in a for point in points.values() for a, _ in point)
 
 
@@ -107,7 +117,9 @@ def test_operations_attempts_tokens_and_verdicts_are_measured(telemetry: Telemet
     ("valid_from", "outcome", "attempts", "status"),
     [(1, "success", 1, "UNSET"), (2, "recovered", 2, "UNSET"), (3, "recovered", 3, "UNSET"), (9, "exhausted", 3, "ERROR")],
 )
-def test_the_outcome_tells_how_it_ended(telemetry: Telemetry, valid_from: int, outcome: str, attempts: int, status: str) -> None:
+def test_the_outcome_tells_how_it_ended(
+    telemetry: Telemetry, valid_from: int, outcome: str, attempts: int, status: str
+) -> None:
     """Success at the first attempt, recovered later, exhausted when the last allowed attempt failed."""
     extract(valid_from)
     span = telemetry.span("repair invoice")

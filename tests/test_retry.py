@@ -51,7 +51,9 @@ def test_inside_a_span_the_happy_path_leaves_no_span(telemetry: Telemetry, fetch
     assert (attributes["resilience.operation.outcome"], value) == ("success", (1, 1))
 
 
-def test_from_the_first_failure_on_the_span_is_there_backdated(telemetry: Telemetry, fetch: Callable[..., str | None]) -> None:
+def test_from_the_first_failure_on_the_span_is_there_backdated(
+    telemetry: Telemetry, fetch: Callable[..., str | None]
+) -> None:
     """Inside a span, `retry` begins when the operation began; attempt 1 links to the call that stands beside it."""
     with traced_repair("program"):
         fetch(1)

@@ -34,12 +34,15 @@ def test_a_stream_is_timed_and_its_usage_read_from_its_chunks(telemetry: Telemet
     assert len(list(ask())) == 5
     span = telemetry.span("chat gpt-5.2")
     assert span.end == 5.0
-    assert span.attributes.items() >= {
-        "gen_ai.response.time_to_first_chunk": 1.0,
-        "resilience.stream.chunks": 5,
-        "gen_ai.usage.output_tokens": 5,
-        "gen_ai.response.finish_reasons": ("stop",),
-    }.items()
+    assert (
+        span.attributes.items()
+        >= {
+            "gen_ai.response.time_to_first_chunk": 1.0,
+            "resilience.stream.chunks": 5,
+            "gen_ai.usage.output_tokens": 5,
+            "gen_ai.response.finish_reasons": ("stop",),
+        }.items()
+    )
     points = telemetry.metrics()
     assert points["gen_ai.client.operation.time_to_first_chunk"][0][1] == (1, 1.0)
     assert points["gen_ai.client.operation.time_per_output_chunk"][0][1] == (1, 1.0)

@@ -13,7 +13,7 @@ from spanguard.declared import declare
 from spanguard.semconv import VERSION
 
 if TYPE_CHECKING:
-    from spanguard.pipeline import configure
+    from spanguard.pipeline.configure import configure
 
 __version__ = VERSION
 __all__ = [

@@ -75,12 +75,14 @@ class Program:
         """Export the rest and close the store."""
         if not self._stopped:
             self._stopped = True
+            self.flush()  # without an interval the metric reader's shutdown does not collect
             for provider in self._providers:
                 provider.shutdown()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """Where the store of the test will be."""
     return tmp_path / "telemetry.db"
 
 

@@ -45,21 +45,25 @@ def writer(path: Path, batches: int, size: int) -> subprocess.Popen[str]:
 
 
 def go(process: subprocess.Popen[str]) -> None:
+    """Tell the writer to begin."""
     assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 
 
 def count(database: Database) -> int:
+    """Count the rows that were written."""
     return database.rows("SELECT count(*) FROM drops")[0][0]
 
 
 def integrity(path: Path) -> str:
+    """Let SQLite check the whole file."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("PRAGMA integrity_check").fetchone()[0]
 
 
 def pragma(database: Database, name: str) -> object:
+    """Return what SQLite says of the store."""
     return database.rows(f"PRAGMA {name}")[0][0]
 
 
@@ -129,6 +133,7 @@ def refused(path: Path, *, read_only: bool = False) -> str:
 
 @pytest.fixture
 def store(path: Path) -> Path:
+    """Make a store of many pages."""
     with Database.open(path) as database:
         database.write({"drops": [ROW] * 5_000})
     return path
@@ -233,8 +238,7 @@ def test_threads_share_a_connection(path):
     """Threads of a process take turns, and none has to know of the others."""
     with Database.open(path) as database:
         threads = [
-            threading.Thread(target=lambda: [database.write({"drops": [ROW] * 10}) for _ in range(20)])
-            for _ in range(8)
+            threading.Thread(target=lambda: [database.write({"drops": [ROW] * 10}) for _ in range(20)]) for _ in range(8)
         ]
         for thread in threads:
             thread.start()
@@ -291,6 +295,8 @@ def in_child(work) -> int:
 
 
 class TestFork:
+    """A process that forks while the store is open."""
+
     pytestmark = forks
 
     def test_parent_and_child_both_write(self, path):

@@ -17,12 +17,14 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the user a state directory of the test's own."""
     place = tmp_path / "state"
     monkeypatch.setenv("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME", str(place))
     return place
 
 
 def a_file(path: Path) -> Path:
+    """Put a regular file where a directory is wanted: not even root can write below it."""
     path.write_text("not a directory")
     return path
 

@@ -10,10 +10,10 @@ import click
 from spanguard.semconv import VERSION
 
 COMMANDS: Final = {
-    "demo": "spanguard.cli.demo.command:demo",
-    "show": "spanguard.cli.show:show",
+    "demo": ("spanguard.cli.demo.command:demo", "See it at work: a program, a server with faults, and what was told."),
+    "show": ("spanguard.cli.show:show", "Show the newest traces, the most telling one, and how reliable a run was."),
 }
-"""Where each command is; it is imported when it is asked for, so that the others start quickly."""
+"""Where each command is, and what it does: it is imported when it is run, so that the others start quickly."""
 
 
 class _Commands(click.Group):
@@ -23,15 +23,16 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, brief) for name, (_, brief) in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="spanguard")
 def main() -> None:
-    """OpenTelemetry for programs that call language models.
-
-    Start with `spanguard demo`: a real program, a server with faults, and what spanguard saw of it.
-    """
+    """OpenTelemetry for programs that call language models."""

@@ -6,7 +6,7 @@ Text is styled with `click.style`; `click.echo` takes the colours out where the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import click
@@ -25,11 +25,10 @@ class Glyphs(NamedTuple):
     fork: str
     last: str
     line: str
-    event: str
 
 
-_LINES: Final = Glyphs("├─ ", "└─ ", "│  ", "· ")
-_ASCII: Final = Glyphs("|- ", "`- ", "|  ", ". ")
+_LINES: Final = Glyphs("├─ ", "└─ ", "│  ")
+_ASCII: Final = Glyphs("|- ", "`- ", "|  ")
 
 
 def glyphs(encoding: str | None) -> Glyphs:
@@ -124,25 +123,44 @@ def trace_list(rows: Sequence[TraceRow]) -> Iterable[str]:
     return table([head, *lines], frozenset(range(4, 10)))
 
 
+class _Line(NamedTuple):
+    """A line of a tree, before the branches are drawn: a span, or one of its events."""
+
+    path: tuple[tuple[int, int], ...]
+    label: str
+    rest: str = ""
+
+
 def tree(spans: Sequence[SpanRow], lines: Glyphs) -> Iterable[str]:
-    """Yield one line for each span, and one for each of its events that tells something."""
-    branches = _branches([span.depth for span in spans], lines)
-    labels = [branch + _label(span) for branch, span in zip(branches, spans, strict=True)]
-    width = max(len(label) for label in labels)
-    for place, (span, label) in enumerate(zip(spans, labels, strict=True)):
-        took = duration((span.end_ns - span.start_ns) / 1e9)
-        facts = dim("  ".join(_facts(span)))
-        yield f"  {label:<{width}}  {took:>8}  {outcome(_outcome(span), 9)}  {facts}".rstrip()
-        below = _below(branches[place], lines)
-        if place + 1 < len(spans) and spans[place + 1].depth > span.depth:
-            below += lines.line
+    """Yield a line for each span, and for each event that tells something: what lies below a span in order of time."""
+    drawn = sorted(_lines(spans), key=lambda line: line.path)
+    branches = _branches([len(line.path) - 1 for line in drawn], lines)
+    labels = [branch + line.label for branch, line in zip(branches, drawn, strict=True)]
+    width = max((len(label) for label, line in zip(labels, drawn, strict=True) if line.rest), default=0)
+    for label, line in zip(labels, drawn, strict=True):
+        yield f"  {label:<{width}}  {line.rest}" if line.rest else "  " + dim(label)
+
+
+def _lines(spans: Sequence[SpanRow]) -> Iterable[_Line]:
+    names = {span.span_id: clean(span.name) for span in spans}
+    path: tuple[tuple[int, int], ...] = ()
+    for place, span in enumerate(spans):
+        path = (*path[: span.depth], (span.start_ns, place))
+        yield _Line(path, _label(span), _rest(span, names))
         for event in span.events:
             if said := _told(event):
-                yield "  " + dim(f"{below}{lines.event}{said}")
+                yield _Line((*path, (event.time_ns, place)), said)
+
+
+def _rest(span: SpanRow, names: Mapping[str, str]) -> str:
+    took = duration((span.end_ns - span.start_ns) / 1e9)
+    linked = [f"links to {names[link.span_id]}" for link in span.links if link.span_id in names]
+    facts = "  ".join([*_facts(span), *linked])
+    return f"{took:>8}  {outcome(_outcome(span), 9)}  {dim(facts)}" if facts else f"{took:>8}  {outcome(_outcome(span))}"
 
 
 def _branches(depths: Sequence[int], lines: Glyphs) -> list[str]:
-    """Draw what stands before each span; read upwards, because a branch ends where no sibling follows."""
+    """Draw what stands before each line; read upwards, because a branch ends where no sibling follows."""
     drawn: list[str] = []
     open_: set[int] = set()
     for depth in reversed(depths):
@@ -151,10 +169,6 @@ def _branches(depths: Sequence[int], lines: Glyphs) -> list[str]:
         drawn.append(stems + (lines.fork if depth in open_ else lines.last) if depth else "")
         open_.add(depth)
     return drawn[::-1]
-
-
-def _below(branch: str, lines: Glyphs) -> str:
-    return branch.replace(lines.fork, lines.line).replace(lines.last, "   ")
 
 
 def _label(span: SpanRow) -> str:
@@ -215,10 +229,10 @@ def reliability(summary: Summary) -> Iterable[str]:
     if summary.policies:
         yield ""
         yield from _policies(summary.policies)
+        yield ""
     broken = {rule: verdicts.failed for rule, verdicts in summary.validations.items() if verdicts.failed}
     for title, counts in (("failed attempts", summary.errors), ("broken rules", broken)):
         if counts:
-            yield ""
             yield f"  {title}: " + ", ".join(f"{clean(name)} {number(count)}" for name, count in counts.items())
     if summary.drops:
         yield click.style(f"  {number(summary.drops)} items could not be written to the store", fg="red")
@@ -241,7 +255,7 @@ def _wasted(useful: float | None, wasted: float | None, shown: str) -> str:
 
 
 def _policies(rows: Sequence[PolicyRow]) -> Iterable[str]:
-    head = ("policy", "operations", "at once", "recovered", "not", "attempts", "useful", "wasted", "p50", "p95")
+    head = ("policy", "operations", "at once", "recovered", "other", "attempts", "useful", "wasted", "p50", "p95")
     lines = [
         (
             clean(f"{row.type} {row.name}"),

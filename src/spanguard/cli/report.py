@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from spanguard.cli.exits import CannotTell, No
 from spanguard.store.database import Database, StoreError
 from spanguard.store.queries import SpanRow, TraceRow, runs, trace, traces
 from spanguard.store.summary import Summary, summary
 
-_MANY = 10_000
-"""Traces of a run among which the most telling one is looked for."""
+_MANY: Final = 500
+"""How many of a run's newest traces the most telling one is looked for among."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def show(trace_id: str | None, run: str | None, store: Path | None, limit: int, 
 
 
 def find(store: Path | None) -> Path:
-    """Return the store to read: the given one, what ``SPANGUARD_STORE`` says, or the newest here or in the state directory."""
+    """Return the store to read: the given one, what ``SPANGUARD_STORE`` says, or the newest one."""
     setting = Settings.tolerant()[0].store
     if store is None and setting == "off":
         raise CannotTell("SPANGUARD_STORE is off; name a store with --store.")

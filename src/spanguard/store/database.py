@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from spanguard.store import schema
+from spanguard.store.schema import APPLICATION_ID, Row, Value, insert, migrate, newest_version, version
 
 BUSY_SECONDS: Final = 10.0
 """How long one process waits for another that is writing."""
@@ -63,14 +63,14 @@ class Database:
         with database._use():
             return database
 
-    def write(self, rows: Mapping[str, Sequence[schema.Row]]) -> None:
+    def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Write all rows in one transaction: either all of them are in the store, or none."""
         with self._use() as connection, connection:  # the connection commits, or rolls back
             connection.execute("BEGIN IMMEDIATE")
             for table, values in rows.items():
-                connection.executemany(schema.insert(table), values)
+                connection.executemany(insert(table), values)
 
-    def rows(self, statement: str, parameters: Sequence[schema.Value] = ()) -> list[sqlite3.Row]:
+    def rows(self, statement: str, parameters: Sequence[Value] | Mapping[str, Value] = ()) -> list[sqlite3.Row]:
         """Return what a SELECT finds."""
         with self._use() as connection:
             return connection.execute(statement, parameters).fetchall()
@@ -154,13 +154,13 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 def _examine(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
-    version, newest = schema.version(connection), len(schema.MIGRATIONS)
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    found, newest = version(connection), newest_version()
     if tables and not ours:
         raise StoreError(path, "is a database of another program, not a store of spanguard")
-    if version > newest:
-        raise StoreError(path, f"was written by a newer spanguard (schema {version}, this one knows {newest})")
-    if read_only and version < newest:
+    if found > newest:
+        raise StoreError(path, f"was written by a newer spanguard (schema {found}, this one knows {newest})")
+    if read_only and found < newest:
         raise StoreError(path, "nothing was written by this version of spanguard yet")
 
 
@@ -170,7 +170,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     _use_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    schema.migrate(connection)
+    migrate(connection)
 
 
 def _use_log(connection: sqlite3.Connection) -> None:

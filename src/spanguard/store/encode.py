@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.metrics.export import (
+    Buckets,
     ExponentialHistogram,
     ExponentialHistogramDataPoint,
     HistogramDataPoint,
@@ -193,12 +194,14 @@ def explicit_buckets(point: ExponentialHistogramDataPoint) -> tuple[list[float],
         exponent = index * 2.0**-point.scale
         return 2.0**exponent if exponent < sys.float_info.max_exp else sys.float_info.max
 
-    negative, positive = point.negative, point.positive
-    below = [(-bound(negative.offset + i), n) for i, n in enumerate(negative.bucket_counts) if any(negative.bucket_counts)]
-    above = [(bound(positive.offset + i + 1), n) for i, n in enumerate(positive.bucket_counts)]
+    def used(buckets: Buckets) -> list[tuple[int, int]]:
+        return list(enumerate(buckets.bucket_counts, buckets.offset)) if any(buckets.bucket_counts) else []
+
+    below = [(-bound(index), count) for index, count in reversed(used(point.negative))]
+    above = [(bound(index + 1), count) for index, count in used(point.positive)]
     # The empty bucket ends where the first above 0 begins, so that nothing is spread over the gap between the two.
-    gap = [(bound(positive.offset), 0)] if above else []
-    buckets = [*reversed(below), (0.0, point.zero_count), *gap, *above]
+    gap = [(bound(point.positive.offset), 0)] if above else []
+    buckets = [*below, (0.0, point.zero_count), *gap, *above]
     return [upper for upper, _ in buckets], [*(count for _, count in buckets), 0]
 
 

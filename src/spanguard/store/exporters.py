@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanguard.settings import Settings
-from spanguard.store import encode
+from spanguard.store.encode import log_rows, metric_rows, resource_of, span_rows
 from spanguard.store.location import resolve
 from spanguard.store.schema import Rows
 from spanguard.store.writer import Writer
@@ -80,7 +80,7 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
-        kept = self._keep(lambda: encode.span_rows(spans), len(spans), lambda: spans[0].resource)
+        kept = self._keep(lambda: span_rows(spans), len(spans), lambda: spans[0].resource)
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
 
@@ -91,7 +91,7 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
-        kept = self._keep(lambda: encode.log_rows(batch), len(batch), lambda: encode.resource_of(batch[0]))
+        kept = self._keep(lambda: log_rows(batch), len(batch), lambda: resource_of(batch[0]))
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
 
@@ -119,7 +119,7 @@ class StoreMetricExporter(_StoreExporter, MetricExporter):
     ) -> MetricExportResult:
         """Write the points in one transaction."""
         items = _points(metrics_data)
-        kept = self._keep(lambda: encode.metric_rows(metrics_data), items, lambda: _resource(metrics_data))
+        kept = self._keep(lambda: metric_rows(metrics_data), items, lambda: _resource(metrics_data))
         return MetricExportResult.SUCCESS if kept else MetricExportResult.FAILURE
 
 

@@ -69,8 +69,9 @@ class Points:
 def read(db: Database, run: str) -> Points:
     """Read the metrics that a summary is made of."""
     rows = db.rows(
-        f"""SELECT p.* FROM resources AS r JOIN metric_points AS p ON p.resource_id = r.id
-        WHERE r.run = ? AND p.name IN ({", ".join("?" * len(_NAMES))}) ORDER BY p.time_ns, p.id""",  # noqa: S608
+        f"""SELECT p.resource_id, p.scope, p.name, p.attributes, p.temporality, p.start_ns, p.time_ns, p.value, p.count,
+        p.sum, p.bounds, p.counts FROM resources AS r JOIN metric_points AS p ON p.resource_id = r.id
+        WHERE r.run = ? AND p.name IN ({", ".join("?" * len(_NAMES))})""",  # noqa: S608 - question marks
         [run, *_NAMES],
     )
     series: dict[tuple[str, str], Series] = {}
@@ -87,7 +88,9 @@ def _latest(rows: Iterable[sqlite3.Row]) -> Iterable[sqlite3.Row]:
     cumulative: dict[tuple[object, ...], sqlite3.Row] = {}
     for row in rows:
         if row["temporality"] == "CUMULATIVE":
-            cumulative[tuple(row[key] for key in ("resource_id", "scope", "name", "attributes", "start_ns"))] = row
+            key = tuple(row[column] for column in ("resource_id", "scope", "name", "attributes", "start_ns"))
+            if key not in cumulative or row["time_ns"] > cumulative[key]["time_ns"]:
+                cumulative[key] = row
         else:
             yield row
     yield from cumulative.values()

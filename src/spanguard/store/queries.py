@@ -99,11 +99,14 @@ def runs(db: Database) -> list[RunRow]:
 
 def traces(db: Database, *, run: str | None = None, limit: int = 20) -> list[TraceRow]:
     """Return the newest traces (those that began last) first, of all runs or of one."""
-    of_run = "WHERE resource_id IN (SELECT id FROM resources WHERE run = ?)" if run is not None else ""
+    of_run = "AND {0}.resource_id IN (SELECT id FROM resources WHERE run = :run)" if run is not None else ""
+    # From the newest span back, those that are the first of their trace: the rest of the store is not looked at.
     newest = db.rows(
-        f"""SELECT trace_id FROM spans {of_run}
-        GROUP BY trace_id ORDER BY min(start_ns) DESC LIMIT ?""",  # noqa: S608 - both texts are above
-        [*([run] if run is not None else []), limit],
+        f"""SELECT trace_id FROM spans AS s WHERE NOT EXISTS (
+            SELECT 1 FROM spans AS e WHERE e.trace_id = s.trace_id
+            AND (e.start_ns, e.id) < (s.start_ns, s.id) {of_run.format("e")}) {of_run.format("s")}
+        ORDER BY start_ns DESC LIMIT :limit""",  # noqa: S608 - both texts are above
+        {"run": run, "limit": limit},
     )
     return [_summed_up(_spans(db, row["trace_id"])) for row in newest]
 

@@ -88,13 +88,18 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def newest_version() -> int:
+    """Return the version of the files that this spanguard writes."""
+    return len(MIGRATIONS)
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the newest version, each step in a transaction of its own."""
-    while version(connection) < len(MIGRATIONS):
+    while version(connection) < newest_version():
         with connection:  # commits, or rolls back what was begun
             connection.execute("BEGIN IMMEDIATE")
             step = version(connection)  # again: another process may have been first
-            if step < len(MIGRATIONS):
+            if step < newest_version():
                 for statement in MIGRATIONS[step]:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {step + 1}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from openai import APITimeoutError, InternalServerError, OpenAI, OpenAIError, RateLimitError
@@ -164,10 +165,8 @@ def work(assistant: Assistant) -> None:
             assistant.extract_invoice(job, document)
     with association(role="clerk"):
         for job, ticket in TICKETS.items():
-            try:
+            with suppress(OpenAIError):
                 assistant.sort_ticket(job, ticket)
-            except OpenAIError:
-                continue
         for job, letter in LETTERS.items():
             assistant.sum_up(job, letter)
         for job, complaint in COMPLAINTS.items():

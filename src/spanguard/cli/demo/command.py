@@ -20,7 +20,7 @@ from spanguard.cli.demo.runner import run_program
 from spanguard.cli.demo.script import SCRIPT
 from spanguard.cli.demo.server import DemoServer
 from spanguard.cli.exits import CannotTell
-from spanguard.cli.render import clean, heading, money, number
+from spanguard.cli.render import clean, money, number
 from spanguard.cli.report import about_run
 from spanguard.cli.show import echo, told
 from spanguard.settings import Settings

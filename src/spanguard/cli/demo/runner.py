@@ -36,8 +36,7 @@ def run_program(base_url: str, store: Path, run: str, done: Callable[[], int]) -
     # -I: neither PYTHONPATH nor a sitecustomize on it (that of `opentelemetry-instrument`) has a say.
     command = [sys.executable, "-I", "-c", _PROGRAM, *sys.path]
     with tempfile.TemporaryFile() as errors, _process(command, environment(base_url, store, run), errors) as process:
-        for count in _progress(process, done):
-            _tell(count)
+        _follow(process, done)
         if process.returncode:
             errors.seek(0)
             lines = errors.read().decode(errors="replace").split("\n")
@@ -61,31 +60,33 @@ def environment(base_url: str, store: Path, run: str) -> dict[str, str]:
 
 @contextmanager
 def _process(command: list[str], env: dict[str, str], errors: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=env, stderr=errors, **streams) as process:  # noqa: S603 - our own program
+    null = subprocess.DEVNULL
+    with subprocess.Popen(command, env=env, stdin=null, stdout=null, stderr=errors) as process:  # noqa: S603 - our own
         try:
             yield process
         finally:
             process.kill()  # does nothing to one that has ended
 
 
-def _progress(process: subprocess.Popen[bytes], done: Callable[[], int]) -> Iterator[int]:
-    """Yield how many requests are done, whenever that changes, until the program has ended."""
+def _follow(process: subprocess.Popen[bytes], done: Callable[[], int]) -> None:
+    """Tell how many requests are done, whenever that changes, until the program has ended."""
     end = time.monotonic() + _LONGEST
-    told = -1
+    before = 0
+    _tell(0, -1)
     while process.poll() is None:
         if time.monotonic() > end:
             raise CannotTell(f"The demo's program did not end within {_LONGEST:.0f} seconds.")
-        if (count := done()) != told:
-            told = count
-            yield count
         time.sleep(_LOOK)
-    yield done()
+        count = done()
+        _tell(count, before)
+        before = count
 
 
-def _tell(count: int) -> None:
+def _tell(count: int, before: int) -> None:
     """Tell on stderr how far it is: one line that changes on a terminal, else one line at each quarter of the way."""
+    line = f"{count} of {REQUESTS} model calls"
     if sys.stderr.isatty():
-        click.echo(f"\r{count} of {REQUESTS} model calls ", err=True, nl=count >= REQUESTS)
-    elif count % (REQUESTS // 4) == 0:
-        click.echo(f"{count} of {REQUESTS} model calls", err=True)
+        if count != before:
+            click.echo(f"\r{line}", err=True, nl=count >= REQUESTS)
+    elif 4 * count // REQUESTS > 4 * before // REQUESTS:
+        click.echo(line, err=True)

@@ -38,8 +38,8 @@ SCRIPT: Final[Script] = {
     "ticket-4": [Step("returns", "server_error", delay=0.02)] * 3,
     "ticket-5": [Step("accounts", "hang"), Step("accounts", delay=0.04)],
     "ticket-6": [Step(_SHIPPING, delay=0.06)],
-    "letter-1": [Step("The shelves come on the twelfth: the carrier lacks drivers.", "slow_stream", pause=0.06)],
-    "letter-2": [Step(_STORAGE, "server_error", delay=0.02), Step(_STORAGE, "slow_stream", pause=0.02)],
+    "letter-1": [Step("The shelves come on the twelfth: the carrier lacks drivers.", "slow_stream", pause=0.04)],
+    "letter-2": [Step(_STORAGE, "server_error", delay=0.02), Step(_STORAGE, "slow_stream", pause=0.01)],
     "reply-1": [Step(_APOLOGY, delay=0.15)],
     "reply-2": [Step("", "content_filter", delay=0.06)] * 2,
 }

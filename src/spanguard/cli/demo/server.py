@@ -79,6 +79,7 @@ class DemoServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that server_close() waits for them
     block_on_close = True
+    request_queue_size = 128  # the default of 5 makes a sixth client wait for a second
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Keep quiet about clients that left."""
