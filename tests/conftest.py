@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support import Clock, Telemetry, Way
 
 from spanguard import settings
-from spanguard._core import border, clock as spanguard_clock
+from spanguard._core import border
+from spanguard._core import clock as spanguard_clock
 from spanguard.settings import Settings
+from support import Clock, Telemetry, Way
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support import Telemetry, completion
 
 from spanguard import association, current_call, declare, traced_llm_call, traced_repair, traced_retry
 from spanguard._core import border
+from support import Telemetry, completion
 
 
 @pytest.fixture
@@ -133,6 +133,32 @@ def test_a_bad_identity_is_left_out(telemetry: Telemetry, faults: pytest.LogCapt
     assert "user.id" not in attributes
     assert attributes["resilience.space.id"].startswith("h:")
     assert len(faults.records) == 1
+
+
+class Undecided:
+    """A verdict that cannot be told."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("secret")
+
+
+def test_a_verdict_that_cannot_be_told_is_left_out(telemetry: Telemetry, faults: pytest.LogCaptureFixture) -> None:
+    """A `passed` that raises is the validator's fault; the attempt goes on without the verdict."""
+    with traced_repair("invoice") as repair:
+        for attempt in repair.attempts(1):
+            with attempt:
+                attempt.validated("schema", passed=Undecided())  # type: ignore[arg-type]
+    assert telemetry.spans[1].events == []
+    assert len(faults.records) == 1
+
+
+@pytest.mark.parametrize("name", ["the secret prompt", "x" * 500, "bob@example.com"])
+def test_an_exception_class_made_at_run_time_is_other(telemetry: Telemetry, name: str) -> None:
+    """`error.type` is a class of the program or of a library; whatever could be text is not shown."""
+    error = type(name, (Exception,), {})
+    with pytest.raises(error), traced_llm_call(model="gpt-5.2"):
+        raise error
+    assert telemetry.spans[0]["error.type"] == "_OTHER"
 
 
 @pytest.mark.parametrize(("name", "error"), [(7, TypeError), ("", ValueError), ("x" * 129, ValueError)])

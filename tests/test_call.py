@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import Clock, Telemetry, Way, completion
 
 from spanguard import current_call, settings, traced_llm_call
 from spanguard.settings import Settings
+from support import Clock, Telemetry, Way, completion
 
 
 def test_a_call_is_one_client_span_with_usage(telemetry: Telemetry, clock: Clock, way: Way) -> None:

@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from otlp_receiver import GrpcReceiver, HttpReceiver
 
+from otlp_receiver import GrpcReceiver, HttpReceiver
 from spanguard.pipeline import SettingsError, configure
 
 PROGRAM = """

@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
-from support import Telemetry, completion
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from spanguard import traced_llm_call, traced_repair, traced_retry
+from support import Telemetry, completion
 
 
 class Refused(Exception):

@@ -8,11 +8,11 @@ import sys
 from uuid import UUID
 
 import pytest
-from support import Telemetry
 
 from spanguard import association, declare, traced_llm_call, traced_repair
 from spanguard._core import names
 from spanguard.declared import model_name
+from support import Telemetry
 
 PSEUDONYM = re.compile(r"h:[0-9a-f]{16}")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import openai
 import pytest
-from support import Telemetry
 
 from spanguard import settings, traced_llm_call, traced_repair
 from spanguard.cli.demo.server import DemoServer, Step
 from spanguard.settings import Settings
+from support import Telemetry
 
 JOB = {"metadata": {"job": "job"}}
 ASKED: Any = {"chat": {"messages": [{"role": "user", "content": "the secret"}]}, "responses": {"input": "the secret"}}
@@ -59,7 +59,11 @@ def check(telemetry: Telemetry, server: DemoServer, api: str, *, stream: bool) -
     assert span["gen_ai.usage.input_tokens"] == entry.input_tokens > 0
     assert span["gen_ai.usage.output_tokens"] == entry.output_tokens > 0
     assert span["resilience.usage.cost"] == entry.cost > 0
-    assert span.attributes.get("resilience.stream.chunks", 0) > 2 if stream else "resilience.stream.chunks" not in span.attributes
+    assert (
+        span.attributes.get("resilience.stream.chunks", 0) > 2
+        if stream
+        else "resilience.stream.chunks" not in span.attributes
+    )
     assert "secret" not in repr(span)
 
 
@@ -118,7 +122,10 @@ def test_a_stream_closed_by_the_sdk_ends_the_call(telemetry: Telemetry, server: 
 
 @pytest.mark.parametrize(
     ("fault", "error_type", "category"),
-    [("rate_limited", "openai.RateLimitError", "rate_limited"), ("server_error", "openai.InternalServerError", "backend_error")],
+    [
+        ("rate_limited", "openai.RateLimitError", "rate_limited"),
+        ("server_error", "openai.InternalServerError", "backend_error"),
+    ],
 )
 def test_the_sdks_errors_are_told_by_class_and_category(
     telemetry: Telemetry, fault: Any, error_type: str, category: str

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from support import Clock, Telemetry, Way, completion
 
 from spanguard import current_operation, traced_llm_call, traced_repair
+from support import Clock, Telemetry, Way, completion
 
 
 @traced_llm_call(provider="openai", model="gpt-5.2")

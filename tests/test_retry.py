@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from opentelemetry import trace
-from support import Clock, Telemetry, completion
 
 from spanguard import settings, traced_llm_call, traced_repair, traced_retry
 from spanguard.settings import Settings
+from support import Clock, Telemetry, completion
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from support import Clock, Telemetry, completion
 
 from spanguard import traced_llm_call
+from support import Clock, Telemetry, completion
 
 
 def chunks(clock: Clock, count: int) -> Iterator[dict[str, Any]]:

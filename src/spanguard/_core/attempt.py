@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, TracebackType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
 
 from spanguard import semconv
 from spanguard._core.book import Pending
-from spanguard._core.border import quiet
-from spanguard._core.errors import REFUSED, Failure, failure, is_cancellation
+from spanguard._core.border import ask, quiet
+from spanguard._core.errors import REFUSED, UNKNOWN, Failure, failure, is_cancellation
 from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent
@@ -107,14 +107,17 @@ class Attempt(Scope):
         it: ``allowed``, ``warned`` or ``fixed`` (the answer is used all the same), ``blocked`` or ``retried``. Never
         pass the validator's message.
         """
-        verdict = Verdict(name, bool(passed), rule, stage, action)
+        holds = ask("validated", lambda: bool(passed))
+        if holds is None:
+            return
+        verdict = Verdict(name, holds, rule, stage, action)
         if verdict.refuses and self.error is None:
             self.error = REFUSED
         self._tell(verdict, sys._getframe(1).f_code)
 
     def fail(self, error: BaseException) -> None:
         """Say that this attempt failed with an exception that the program caught inside it."""
-        self.error = failure(error)
+        self.error = failure(error) if isinstance(cast("object", error), BaseException) else UNKNOWN
 
     # ------------------------------------------------------------------------------------------------------- its course
 

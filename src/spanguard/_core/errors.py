@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from spanguard.semconv import UNRECOVERABLE
+from spanguard.semconv import OTHER, UNRECOVERABLE
 
 
 class Failure(NamedTuple):
@@ -25,6 +25,10 @@ class Failure(NamedTuple):
 REFUSED: Final = Failure("validation_error", "validation_error")
 """An answer came, and validation refused it."""
 
+UNKNOWN: Final = Failure(OTHER, "other")
+"""The program says that an attempt failed, and not how."""
+
+_LONGEST: Final = 200
 _BY_STATUS: Final = {
     400: "bad_request",
     401: "authentication",
@@ -82,7 +86,9 @@ def failure(error: BaseException) -> Failure:
 def type_name(cls: type) -> str:
     """Return the name of an exception class as ``error.type`` shows it: qualified, without ``builtins``."""
     module = cls.__module__
-    return cls.__qualname__ if module in ("builtins", "__main__") else f"{module}.{cls.__qualname__}"
+    name = cls.__qualname__ if module in ("builtins", "__main__") else f"{module}.{cls.__qualname__}"
+    plain = len(name) <= _LONGEST and all(part.isidentifier() or part == "<locals>" for part in name.split("."))
+    return name if plain else OTHER  # a class can be made at run time, under any name
 
 
 def is_cancellation(error: BaseException) -> bool:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from spanguard._core.usage import NOTHING, Usage, amount, tokens
 from spanguard.semconv import FINISH_REASONS, OTHER
@@ -18,6 +17,9 @@ from spanguard.semconv import FINISH_REASONS, OTHER
 _WHERE: Final = "usage in a response"
 _LAST: Final = 8
 """How many chunks of a stream are kept, counted from its end: usage and finish reasons come last."""
+
+_MAPS: Final[dict[type, bool]] = {}
+_MOST_TYPES: Final = 1000
 
 
 class Reading(NamedTuple):
@@ -148,16 +150,19 @@ def _first(source: object, *names: str) -> object:
 
 
 def _get(source: object, name: str) -> object:
-    if _maps(type(source)):
-        return source.get(name)  # type: ignore[attr-defined]
+    cls = type(source)
+    if _MAPS.get(cls) or (cls not in _MAPS and _maps(cls)):
+        return cast("Mapping[str, object]", source).get(name)
     value: object = getattr(source, name, None)
     return value
 
 
-@lru_cache(maxsize=256)
 def _maps(cls: type) -> bool:
-    # `isinstance` with an abstract class costs more than all the rest of reading an attribute.
-    return issubclass(cls, Mapping)
+    # Remembered, because a check against an abstract class costs more than all the rest of reading an attribute.
+    if len(_MAPS) >= _MOST_TYPES:
+        _MAPS.clear()
+    _MAPS[cls] = issubclass(cls, Mapping)
+    return _MAPS[cls]
 
 
 def _text(value: object) -> str | None:

@@ -1,0 +1,148 @@
+"""One table of names: what is emitted is declared there, with its type and values, and what is declared is emitted."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+
+from spanguard import association, current_call, semconv, settings, traced_llm_call, traced_repair, traced_retry
+from spanguard.settings import Settings
+from support import Clock, Telemetry, completion
+
+TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "int": int, "double": float, "boolean": bool, "string[]": tuple}
+OF_THE_RESOURCE = {semconv.SESSION, semconv.SCHEMA}
+
+
+@traced_llm_call(provider="openai")
+def ask(model: str = "gpt-5.2", **request: Any) -> Any:
+    """A call with everything a response can tell."""
+    details = {"cached_tokens": 4, "cache_write_tokens": 3}
+    usage = {"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": details, "cost": 0.25}
+    return {**completion(), "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 2}}}
+
+
+def everything() -> None:
+    """Use each verb in each of its ways."""
+
+    @traced_llm_call(model="gpt-5.2")
+    def stream() -> Iterator[int]:
+        yield from range(3)
+
+    numbers = {"temperature": 0.1, "top_p": 0.9, "top_k": 3, "max_tokens": 9, "seed": 1, "n": 2, "stream": True}
+    identities = dict.fromkeys(("session", "user", "space", "tenant", "project", "conversation"), "x")
+    with association(run="nightly", variant="b", role="planner", **identities):  # type: ignore[arg-type]
+        with traced_repair("invoice") as repair:
+            for attempt in repair.attempts(2):
+                with attempt:
+                    ask(**numbers, frequency_penalty=0.5, presence_penalty=0.5)
+                    attempt.validated("schema", passed=attempt.number == 2, rule="total", action="retried")
+                    attempt.validated("injection", passed=False, stage="input", action="warned")
+        with contextlib.suppress(TimeoutError), traced_retry("quote") as retry:
+            for attempt in retry.attempts(1):
+                with attempt:
+                    list(stream())
+                    next(stream())
+                    current_call()
+                    raise TimeoutError
+        with traced_retry("quote") as retry:
+            for attempt in retry.attempts(1):
+                with attempt:
+                    attempt.fail(TimeoutError())
+                retry.scheduled(1.0)
+                retry.refused()
+
+
+def emitted(telemetry: Telemetry) -> Iterator[tuple[str, Any]]:
+    """Give every attribute of every signal."""
+    for span in telemetry.spans:
+        yield from span.attributes.items()
+        for _, attributes in span.events:
+            yield from attributes.items()
+    for points in telemetry.metrics().values():
+        for attributes, _ in points:
+            yield from attributes.items()
+
+
+@pytest.fixture(params=list(semconv.GENERATIONS))
+def generation(request: pytest.FixtureRequest, telemetry: Telemetry) -> semconv.Generation:
+    """Each generation of the GenAI conventions."""
+    settings.use(Settings(semconv=request.param))
+    return semconv.GENERATIONS[request.param]
+
+
+def test_every_attribute_is_declared_with_its_type_and_values(telemetry: Telemetry, generation: semconv.Generation) -> None:
+    """A key outside the table, a value of another type, or one outside its closed list would be a defect."""
+    everything()
+    for key, value in emitted(telemetry):
+        declared = semconv.ATTRIBUTES[key]
+        assert isinstance(value, TYPES[declared.type]), (key, value)
+        assert not declared.values or value in declared.values, (key, value)
+
+
+def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
+    """Over both generations, every attribute, event and metric of the table occurs."""
+    keys, events, names = set(OF_THE_RESOURCE), set(), set()
+    expected = {metric.name for metric in semconv.METRICS}
+    for name, generation in semconv.GENERATIONS.items():
+        settings.use(Settings(semconv=name))
+        telemetry.clear()
+        everything()
+        events |= {event for span in telemetry.spans for event, _ in span.events}
+        for span in telemetry.spans:
+            keys |= span.attributes.keys() | {key for _, attributes in span.events for key in attributes}
+        for metric, points in telemetry.metrics().items():
+            names.add(metric)
+            keys |= {key for attributes, _ in points for key in attributes}
+        tokens = {each.metric.name for each in generation.tokens}
+        expected |= tokens | {generation.duration.name, generation.first_chunk.name, generation.per_chunk.name}
+    assert keys == set(semconv.ATTRIBUTES)
+    assert events == set(semconv.EVENTS)
+    assert names == expected
+
+
+def test_metrics_carry_only_the_attributes_they_declare(telemetry: Telemetry, generation: semconv.Generation) -> None:
+    """A label that is not declared would multiply series behind everybody's back."""
+    everything()
+    table = [*semconv.METRICS, generation.duration, generation.first_chunk, generation.per_chunk]
+    declared = {metric.name: set(metric.attributes) for metric in [*table, *(each.metric for each in generation.tokens)]}
+    for name, points in telemetry.metrics().items():
+        for attributes, _ in points:
+            assert attributes.keys() <= declared[name], name
+
+
+def test_events_carry_only_the_attributes_they_declare(telemetry: Telemetry, clock: Clock) -> None:
+    """The same for events."""
+    everything()
+    for span in telemetry.spans:
+        for name, attributes in span.events:
+            assert attributes.keys() <= set(semconv.EVENTS[name].attributes), name
+
+
+def test_gen_ai_names_are_those_of_the_conventions() -> None:
+    """Whatever the installed conventions know is spelt as they spell it; what is newer than they are is listed here."""
+    known = {
+        value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_") and isinstance(value, str)
+    }
+    ours = {name for name in semconv.ATTRIBUTES if name.startswith("gen_ai.")}
+    newer = {
+        "gen_ai.request.stream",
+        "gen_ai.response.time_to_first_chunk",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.token.modality",
+    }
+    assert ours - known <= newer
+
+
+def test_boundaries_are_those_of_the_design() -> None:
+    """Durations double from 10 ms to 5 minutes, attempts are counted singly at first, waits begin at 5 ms."""
+    assert (semconv.DURATION_BOUNDARIES[0], semconv.DURATION_BOUNDARIES[-1]) == (0.01, 327.68)
+    assert (semconv.GEN_AI_DURATION_BOUNDARIES[-1], semconv.GEN_AI_TOKEN_BOUNDARIES[-1]) == (81.92, 67108864)
+    assert semconv.ATTEMPT_BOUNDARIES == (1, 2, 3, 4, 5, 6, 8, 10, 15, 20)
+    assert (semconv.WAIT_BOUNDARIES[0], semconv.WAIT_BOUNDARIES[-1]) == (0.005, 120)
