@@ -88,7 +88,7 @@ def telemetry() -> str:
         "An operation that recovered is Unset and has no `error.type`: its failed attempts have the error. Status "
         "descriptions are always empty.",
         "## Events",
-        "On the span that is recording; as log records with their severity where none is, or where `SPANGUARD_EVENTS` says so.",
+        "On the span that is recording; as log records where none is, or where `SPANGUARD_EVENTS` says so.",
         table(("event", "severity", "meaning", "attributes"), map(event, semconv.EVENTS.values())),
         "## Metrics",
         metrics(semconv.METRICS),
@@ -108,8 +108,8 @@ def configuration() -> str:
     parts = [
         "# Configuration",
         NOTE,
-        "`spanguard.configure()` reads the environment. Its arguments beat these variables; a value that cannot be is a clear "
-        "error. Libraries that only use the verbs need no configuration: where nobody configures OpenTelemetry, nothing is "
+        "`spanguard.configure()` reads the environment. Its arguments beat these variables; a value that cannot be is a "
+        "clear error. Libraries that only use the verbs need no configuration: where nobody configures OpenTelemetry, nothing is "
         "recorded.",
         "## Variables of spanguard",
         table(("variable", "default", "meaning"), ours),

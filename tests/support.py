@@ -1,4 +1,4 @@
-"""What the tests share: telemetry as plain data, fixed ids and a clock that the test moves, and the four kinds of function."""
+"""What the tests share: telemetry as plain data, fixed ids, a clock that the test moves, four kinds of function."""
 
 from __future__ import annotations
 

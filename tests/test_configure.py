@@ -22,7 +22,7 @@ PROGRAM = """
 
     @spanguard.traced_llm_call(provider="openai")
     def ask(prompt, model="gpt-5.2"):
-        return {"model": model, "usage": {"prompt_tokens": 10, "completion_tokens": 5}, "choices": [{"finish_reason": "stop"}]}
+        return {"model": model, "usage": {"prompt_tokens": 10, "completion_tokens": 5}, "choices": []}
 
     def program():
         with spanguard.traced_repair("invoice") as repair:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -112,10 +113,8 @@ def test_useful_and_wasted_sum_to_what_the_server_counted(telemetry: Telemetry, 
     """For the root operation, for the metrics of all policies, and for the GenAI metrics, over 1,000 random programs."""
     telemetry.clear()
     server = Server()
-    try:
+    with contextlib.suppress(Refused):
         Loop("repair", [(steps, passed)], 1).run(server)
-    except Refused:
-        pass
 
     root = telemetry.spans[0]
     for kind, counted in (("input", server.sent), ("output", server.received)):

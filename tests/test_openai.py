@@ -142,9 +142,9 @@ def test_the_sdks_errors_are_told_by_class_and_category(
 def test_a_timeout_is_a_timeout(telemetry: Telemetry) -> None:
     """A server that hangs past the client's timeout."""
     server = DemoServer({"job": [Step("", "hang")]})
-    with openai.OpenAI(base_url=server.base_url, api_key="x", max_retries=0, timeout=0.1) as client:
-        with pytest.raises(openai.APITimeoutError):
-            traced_llm_call(create(client, "chat"))(**arguments("chat", stream=False))
+    client = openai.OpenAI(base_url=server.base_url, api_key="x", max_retries=0, timeout=0.1)
+    with client, pytest.raises(openai.APITimeoutError):
+        traced_llm_call(create(client, "chat"))(**arguments("chat", stream=False))
     server.close()
     assert telemetry.span("chat gpt-5.2")["resilience.error.category"] == "timeout"
 
