@@ -108,9 +108,9 @@ def configuration() -> str:
     parts = [
         "# Configuration",
         NOTE,
-        "`spanguard.configure()` reads the environment. Its arguments beat these variables; a value that cannot be is a "
-        "clear error. Libraries that only use the verbs need no configuration: where nobody configures OpenTelemetry, nothing is "
-        "recorded.",
+        "`spanguard.configure()` reads the environment. Its arguments beat these variables; a wrong value is an error "
+        "that names the variable. Libraries that only use the verbs need no configuration: where nobody configures "
+        "OpenTelemetry, nothing is recorded.",
         "## Variables of spanguard",
         table(("variable", "default", "meaning"), ours),
         "## Standard variables",

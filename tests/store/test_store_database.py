@@ -85,10 +85,13 @@ def test_only_the_owner_can_read_the_file(path):
 
 
 def test_the_file_is_set_up_for_many_writers(path):
-    """Write-ahead log, space given back in steps, a wait of ten seconds for others."""
+    """Write-ahead log, space given back in steps, large pages, a wait of ten seconds for others."""
     with Database.open(path) as database:
-        found = {name: pragma(database, name) for name in ("journal_mode", "synchronous", "busy_timeout", "auto_vacuum")}
-    assert found == {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 10_000, "auto_vacuum": 2}
+        found = {
+            name: pragma(database, name)
+            for name in ("journal_mode", "synchronous", "busy_timeout", "auto_vacuum", "page_size")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 1, "busy_timeout": 10_000, "auto_vacuum": 2, "page_size": 8192}
 
 
 def test_a_path_may_hold_any_character(tmp_path):
@@ -272,7 +275,7 @@ def test_what_was_written_survives_kill_9(path):
     acknowledged = [process.stdout.readline() for _ in range(30)]
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    with Database.open(path) as database:
+    with Database.open(path, read_only=True) as database:
         assert count(database) >= 7 * int(acknowledged[-1])
         assert count(database) % 7 == 0
     assert integrity(path) == "ok"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -36,15 +35,16 @@ class Series:
     sum: float = 0
     buckets: Buckets = field(default_factory=Buckets)
 
-    def add(self, point: sqlite3.Row) -> None:
-        """Add one row of ``metric_points``."""
-        self.start_ns = min(self.start_ns, point["start_ns"])
-        self.end_ns = max(self.end_ns, point["time_ns"])
-        self.value += point["value"] or 0
-        self.count += point["count"] or 0
-        self.sum += point["sum"] or 0
-        if point["bounds"]:
-            self.buckets.add(_parsed_bounds(point["bounds"]), json.loads(point["counts"]))
+    def add(self, row: sqlite3.Row) -> None:
+        """Add points of equal counts, of which ``value``, ``count`` and ``sum`` are added up already."""
+        self.start_ns = min(self.start_ns, row["start_ns"])
+        self.end_ns = max(self.end_ns, row["time_ns"])
+        self.value += row["value"] or 0
+        self.count += row["count"] or 0
+        self.sum += row["sum"] or 0
+        if row["bounds"]:
+            counts = [count * row["times"] for count in json.loads(row["counts"])]
+            self.buckets.add(_parsed_bounds(row["bounds"]), counts)
 
     def text(self, key: str) -> str:
         """Return an attribute as text, empty if there is none."""
@@ -66,34 +66,26 @@ class Points:
         return [series for (name, _), series in self._series.items() if name in names]
 
 
+# Deltas add up, and SQLite adds those of equal counts; a cumulative point contains all before it, so the last one counts
+# (with max(), SQLite takes the other columns from the row that has it).
+_READ: Final = """WITH p AS (
+    SELECT * FROM metric_points WHERE resource_id IN (SELECT id FROM resources WHERE run = ?) AND name IN ({names}))
+SELECT name, attributes, min(start_ns) AS start_ns, max(time_ns) AS time_ns, total(value) AS value, sum(count) AS count,
+    total(sum) AS sum, bounds, counts, count(*) AS times
+FROM p WHERE temporality = 'DELTA' GROUP BY name, attributes, bounds, counts
+UNION ALL SELECT name, attributes, start_ns, max(time_ns), value, count, sum, bounds, counts, 1
+FROM p WHERE temporality = 'CUMULATIVE' GROUP BY resource_id, scope, name, attributes, start_ns"""
+
+
 def read(db: Database, run: str) -> Points:
     """Read the metrics that a summary is made of."""
-    rows = db.rows(
-        f"""SELECT p.resource_id, p.scope, p.name, p.attributes, p.temporality, p.start_ns, p.time_ns, p.value, p.count,
-        p.sum, p.bounds, p.counts FROM resources AS r JOIN metric_points AS p ON p.resource_id = r.id
-        WHERE r.run = ? AND p.name IN ({", ".join("?" * len(_NAMES))})""",  # noqa: S608 - question marks
-        [run, *_NAMES],
-    )
     series: dict[tuple[str, str], Series] = {}
-    for point in _latest(rows):
-        key = point["name"], point["attributes"]
+    for row in db.rows(_READ.format(names=", ".join("?" * len(_NAMES))), [run, *_NAMES]):
+        key = row["name"], row["attributes"]
         if key not in series:
-            series[key] = Series(json.loads(point["attributes"]), point["start_ns"])
-        series[key].add(point)
+            series[key] = Series(json.loads(row["attributes"]), row["start_ns"])
+        series[key].add(row)
     return Points(series)
-
-
-def _latest(rows: Iterable[sqlite3.Row]) -> Iterable[sqlite3.Row]:
-    """Give every delta, and of cumulative points, which contain all before them, the last."""
-    cumulative: dict[tuple[object, ...], sqlite3.Row] = {}
-    for row in rows:
-        if row["temporality"] == "CUMULATIVE":
-            key = tuple(row[column] for column in ("resource_id", "scope", "name", "attributes", "start_ns"))
-            if key not in cumulative or row["time_ns"] > cumulative[key]["time_ns"]:
-                cumulative[key] = row
-        else:
-            yield row
-    yield from cumulative.values()
 
 
 @lru_cache(maxsize=64)

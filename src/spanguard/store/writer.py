@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -29,7 +30,7 @@ class Writer:
         self._database = Database(path)
         self._users = 0
         self._reported: set[str] = set()
-        # Drops are written with the next batch that can be. A deque needs no lock, which a fork could leave locked.
+        # Drops are written with the next batch that can be. A deque needs no lock that a fork could leave locked.
         self._unwritten: deque[Rows] = deque(maxlen=10_000)
 
     @classmethod
@@ -89,3 +90,15 @@ def _merged(batches: list[Rows]) -> Rows:
         for table, rows in batch.items():
             merged.setdefault(table, []).extend(rows)
     return merged
+
+
+def _after_fork_in_child() -> None:
+    """Leave to the parent what it dropped."""
+    global _lock
+    _lock = threading.Lock()
+    for writer in _writers.values():
+        writer._unwritten.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
