@@ -7,7 +7,7 @@ hold what a user or a model wrote are dropped, whoever recorded them. What is no
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Final
@@ -17,33 +17,10 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, Status
-from opentelemetry.util.types import AnyValue
+
+from spanguard.privacy.content import without_content
 
 _log: Final = logging.getLogger("spanguard")
-
-_CONTENT: Final = frozenset(
-    {
-        *("exception.message", "exception.stacktrace", "error.message", "gen_ai.input.messages", "gen_ai.output.messages"),
-        *("gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
-        *("gen_ai.prompt", "gen_ai.completion", "gen_ai.evaluation.explanation", "gen_ai.request.stop_sequences"),
-        *("gen_ai.retrieval.query.text", "gen_ai.retrieval.documents", "input.value", "output.value", "db.query.text"),
-        *("db.statement", "url.query", "http.request.body.content", "http.response.body.content"),
-    }
-)
-_CONTENT_PREFIXES: Final = (
-    *("gen_ai.prompt.", "gen_ai.completion.", "llm.input_messages", "llm.output_messages", "llm.prompts"),
-    *("traceloop.entity.input", "traceloop.entity.output", "db.query.parameter.", "http.request.header."),
-    *("http.response.header.",),
-)
-
-
-def without_content(attributes: Mapping[str, AnyValue] | None) -> dict[str, AnyValue]:
-    """Return the attributes without those that hold content."""
-    return {
-        key: value
-        for key, value in (attributes or {}).items()
-        if key not in _CONTENT and not key.startswith(_CONTENT_PREFIXES)
-    }
 
 
 def guarded(span: ReadableSpan) -> ReadableSpan:

@@ -1,7 +1,7 @@
 """What the SDK exports, as rows of the store. Nothing here reads or writes anything.
 
 What a person or a model wrote is not kept, whoever recorded it: no descriptions of a status, no messages and stack traces
-of exceptions, no bodies of log records, and none of the `CONTENT` attributes.
+of exceptions, no bodies of log records, and no attributes of known conventions that carry content.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics.export import (
     Buckets,
     ExponentialHistogram,
@@ -31,19 +32,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from spanguard import semconv
+from spanguard.privacy.content import without_content
 from spanguard.store.schema import PROMOTED, Row, Rows
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import ReadableLogRecord  # 1.37 has LogData instead
-
-CONTENT: Final = (
-    *("exception.message", "exception.stacktrace", "gen_ai.input.messages", "gen_ai.output.messages"),
-    *("gen_ai.system_instructions", "gen_ai.tool.definitions", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"),
-    *("gen_ai.prompt", "gen_ai.completion", "gen_ai.retrieval.query", "gen_ai.evaluation.explanation"),
-    *("traceloop.entity.input", "traceloop.entity.output", "input.value", "output.value"),
-    *("llm.input_messages", "llm.output_messages", "llm.prompts", "llm.completions"),
-)
-"""First words of attributes that carry content in the conventions, in OpenLLMetry's and in OpenInference's."""
 
 _LARGEST_INTEGER: Final = 2**63 - 1  # of SQLite
 _LONGEST_INTEGER: Final = 1024  # bits; Python refuses to write very long ones as text
@@ -60,7 +50,7 @@ def span_rows(spans: Sequence[ReadableSpan]) -> Rows:
         ids = _trace_id(context.trace_id), _span_id(context.span_id)
         rows["spans"].append((*ids, *_span_columns(span, resources.id(span.resource))))
         rows["span_events"].extend(
-            (*ids, event.timestamp, _text(event.name), _json(_kept(event.attributes))) for event in span.events
+            (*ids, event.timestamp, _text(event.name), _json(without_content(event.attributes))) for event in span.events
         )
     rows["resources"] = resources.rows
     return rows
@@ -88,9 +78,9 @@ def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
     events: list[Row] = []
     for record in records:
         entry = record.log_record
-        attributes = _kept(entry.attributes)
-        name = entry.event_name or attributes.pop("event.name", None)  # an attribute before 1.35
-        if not isinstance(name, str):
+        attributes = without_content(entry.attributes)
+        name = entry.event_name
+        if not name:
             continue
         severity = entry.severity_number.name if entry.severity_number else None
         ids = (
@@ -98,7 +88,7 @@ def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
             _span_id(entry.span_id) if entry.span_id else None,
         )
         when = entry.timestamp or entry.observed_timestamp or 0
-        origin = resources.id(resource_of(record)), _scope(record.instrumentation_scope)
+        origin = resources.id(record.resource), _scope(record.instrumentation_scope)
         events.append((*origin, _text(name), when, severity, *ids, _json(attributes)))
     return {"resources": resources.rows, "log_events": events}
 
@@ -107,12 +97,6 @@ def drop_rows(resource: Resource | None, signal: str, time_ns: int, items: int) 
     """Return the rows that say how many spans, points or log records of a resource could not be written."""
     resources = _Resources()
     return {"drops": [(resources.id(resource), signal, time_ns, items)], "resources": resources.rows}
-
-
-def resource_of(record: ReadableLogRecord) -> Resource | None:
-    """Return the resource of a log record: its own, or in SDK 1.37 and 1.38 that of the record inside."""
-    own = getattr(record, "resource", None) or getattr(record.log_record, "resource", None)
-    return own if isinstance(own, Resource) else None
 
 
 class _Resources:
@@ -124,7 +108,7 @@ class _Resources:
 
     def id(self, resource: Resource | None) -> int:
         if id(resource) not in self._known:
-            self._known[id(resource)] = resource, self._add(_kept(resource.attributes if resource else None))
+            self._known[id(resource)] = resource, self._add(without_content(resource.attributes if resource else None))
         return self._known[id(resource)][1]
 
     def _add(self, attributes: dict[str, object]) -> int:
@@ -136,7 +120,7 @@ class _Resources:
 
 
 def _span_columns(span: ReadableSpan, resource: int) -> Row:
-    attributes = _kept(span.attributes)
+    attributes: dict[str, object] = dict(without_content(span.attributes))
     hot = [_take(attributes, key) for key in PROMOTED]
     start = span.start_time or 0
     return (
@@ -161,7 +145,7 @@ def _take(attributes: dict[str, object], key: str) -> str | None:
 
 def _link(link: Link) -> dict[str, object]:
     ids = {"trace_id": f"{link.context.trace_id:032x}", "span_id": f"{link.context.span_id:016x}"}
-    return {**ids, "attributes": _kept(link.attributes)}
+    return {**ids, "attributes": without_content(link.attributes)}
 
 
 def _metric_columns(metric: Metric) -> Iterable[Row]:
@@ -173,7 +157,7 @@ def _metric_columns(metric: Metric) -> Iterable[Row]:
     head = _text(metric.name), _text(metric.unit or ""), kind, delta.name if delta else None
     for point in data.data_points:
         times = point.start_time_unix_nano or point.time_unix_nano, point.time_unix_nano
-        yield (*head, *times, _json(dict(sorted(_kept(point.attributes).items()))), *_point_columns(point))
+        yield (*head, *times, _json(dict(sorted(without_content(point.attributes).items()))), *_point_columns(point))
 
 
 def _point_columns(point: NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint) -> Row:
@@ -232,10 +216,6 @@ def _number(value: float) -> int | float | None:
     if not math.isfinite(value):
         return None
     return float(value) if abs(value) > _LARGEST_INTEGER else value
-
-
-def _kept(attributes: Mapping[str, object] | None) -> dict[str, object]:
-    return {key: value for key, value in (attributes or {}).items() if not key.startswith(CONTENT)}
 
 
 def _json(value: object) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics import Counter, Histogram, ObservableCounter, ObservableUpDownCounter, UpDownCounter
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExporter, MetricExportResult, MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -16,20 +18,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from spanguard.settings import Settings
-from spanguard.store.encode import log_rows, metric_rows, resource_of, span_rows
+from spanguard.store.encode import log_rows, metric_rows, span_rows
 from spanguard.store.location import resolve
 from spanguard.store.schema import Rows
 from spanguard.store.writer import Writer
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-else:
-    try:
-        from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-    except ImportError:  # SDK 1.37 and 1.38
-        from opentelemetry.sdk._logs.export import LogExporter as LogRecordExporter
-        from opentelemetry.sdk._logs.export import LogExportResult as LogRecordExportResult
 
 
 class _StoreExporter:
@@ -91,7 +83,7 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
-        kept = self._keep(lambda: log_rows(batch), len(batch), lambda: resource_of(batch[0]))
+        kept = self._keep(lambda: log_rows(batch), len(batch), lambda: batch[0].resource)
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
 
