@@ -7,9 +7,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
-from spanguard import association, current_call, semconv, settings, traced_llm_call, traced_repair, traced_retry
+from spanguard import (
+    association,
+    current_call,
+    semconv,
+    settings,
+    traced_breaker,
+    traced_cache,
+    traced_failover,
+    traced_llm_call,
+    traced_rate_limit,
+    traced_repair,
+    traced_retry,
+    traced_validation,
+)
 from spanguard.settings import Settings
 from support import Clock, Telemetry, completion
 
@@ -34,7 +48,8 @@ def everything() -> None:
 
     numbers = {"temperature": 0.1, "top_p": 0.9, "top_k": 3, "max_tokens": 9, "seed": 1, "n": 2, "stream": True}
     identities = dict.fromkeys(("session", "user", "space", "tenant", "project", "conversation"), "x")
-    with association(run="nightly", variant="b", role="planner", **identities):  # type: ignore[arg-type]
+    work = trace.get_tracer("test").start_as_current_span("work")
+    with work, association(run="nightly", variant="b", role="planner", **identities):  # type: ignore[arg-type]
         with traced_repair("invoice") as repair:
             for attempt in repair.attempts(2):
                 with attempt:
@@ -49,11 +64,37 @@ def everything() -> None:
                     current_call()
                     raise TimeoutError
         with traced_retry("quote") as retry:
-            for attempt in retry.attempts(1):
+            for attempt in retry.attempts(2):
                 with attempt:
+                    attempt.http(status=503, method="GET", host="localhost", url="https://x", retry_after=1.0, stale=True)
+                    attempt.http(from_cache=True, revalidated=True, breaker_result="success", limiter_delay=0.1)
                     attempt.fail(TimeoutError())
                 retry.scheduled(1.0)
                 retry.refused()
+            retry.generated(input_length=1, output_length=2, dependencies=["json"])
+            retry.on_attempt()
+        gates()
+
+
+def gates() -> None:
+    """Use what a call has to pass, and candidates."""
+    with traced_failover("chain", work="x", artifact="y") as failover:
+        with failover.candidate("first", tier=1, source="eu") as attempt:
+            attempt.fail(TimeoutError())
+        with failover.candidate("second", provider="openai", model="gpt-5.2"):
+            pass
+    breaker = traced_breaker("provider", scope="openai", reset_timeout=30)
+    breaker.on_transition("closed", "open", failures=5)
+    with breaker as call:
+        call.rejected()
+    limiter = traced_rate_limit("provider", max_delay=5)
+    limiter.on_wait(0.5)
+    with limiter as wait:
+        wait.rejected()
+    with traced_cache("answers", kind="exact") as lookup:
+        lookup.hit()
+    with traced_validation("shell", stage="tool") as check:
+        check.failed(rule="rm", action="blocked", risk_level="high", pattern_category="destructive_rm")
 
 
 def emitted(telemetry: Telemetry) -> Iterator[tuple[str, Any]]:

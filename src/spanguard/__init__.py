@@ -9,6 +9,8 @@ from spanguard._core.operation import current_operation
 from spanguard._verbs.association import association
 from spanguard._verbs.attempts import traced_repair, traced_retry
 from spanguard._verbs.call import traced_llm_call
+from spanguard._verbs.failover import traced_failover
+from spanguard._verbs.gates import traced_breaker, traced_cache, traced_rate_limit, traced_validation
 from spanguard.declared import declare
 from spanguard.semconv import VERSION
 
@@ -23,9 +25,14 @@ __all__ = [
     "current_call",
     "current_operation",
     "declare",
+    "traced_breaker",
+    "traced_cache",
+    "traced_failover",
     "traced_llm_call",
+    "traced_rate_limit",
     "traced_repair",
     "traced_retry",
+    "traced_validation",
 ]
 
 

@@ -59,6 +59,11 @@ def declare(*names: str) -> None:
     _clear.update(names)
 
 
+def is_declared(name: str) -> bool:
+    """Whether the name is known to be safe: it was declared, or has been accepted as a literal."""
+    return name in _clear
+
+
 def shown(name: str, code: CodeType) -> str:
     """Return the name as it may leave the process, when ``code`` is the code that passed it.
 

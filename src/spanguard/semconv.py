@@ -32,6 +32,17 @@ TOKEN_TYPES: Final = ("input", "output")
 DELAY_SOURCES: Final = ("backoff", "retry_after")
 VALIDATION_STAGES: Final = ("input", "output", "tool")
 ACTIONS: Final = ("allowed", "warned", "blocked", "fixed", "retried")
+RISK_LEVELS: Final = ("low", "medium", "high", "critical")
+PATTERN_CATEGORIES: Final = (
+    *("destructive_rm", "pipe_to_shell", "privilege_escalation", "data_exfiltration", "recursive_operations"),
+    *("prompt_injection", "secret", "personal_data", "other"),
+)
+BREAKER_STATES: Final = ("closed", "half_open", "open")
+BREAKER_RESULTS: Final = ("success", "failure", "ignored", "rejected")
+LIMITER_RESULTS: Final = ("acquired", "delayed", "rejected", "timeout", "cancelled")
+LIMITER_ACTIONS: Final = ("acquire", "delay", "block", "skip")
+CACHE_RESULTS: Final = ("hit", "miss", "stale", "bypass", "error")
+HTTP_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER")
 USAGE_SOURCES: Final = ("provider", "caller")
 UNRECOVERABLE: Final = frozenset(
     {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
@@ -124,6 +135,41 @@ VALIDATION_RULE: Final = _a("resilience.validation.rule", "string", "name", "The
 VALIDATION_STAGE: Final = _a("resilience.validation.stage", "string", "enum", "What was checked: input, output or a tool call.", VALIDATION_STAGES)
 VALIDATION_ACTION: Final = _a("resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS)
 VALIDATION_RESULT: Final = _a("resilience.validation.result", "string", "enum", "The verdict.", ("pass", "fail"))
+RISK_LEVEL: Final = _a("resilience.validation.risk_level", "string", "enum", "How dangerous a safety validator found it.", RISK_LEVELS)
+PATTERN_CATEGORY: Final = _a("resilience.validation.pattern_category", "string", "enum", "What kind of danger a safety validator found.", PATTERN_CATEGORIES)
+BREAKER_STATE: Final = _a("resilience.circuit_breaker.state", "string", "enum", "State of the circuit breaker.", BREAKER_STATES)
+BREAKER_RESULT: Final = _a("resilience.circuit_breaker.result", "string", "enum", "What the breaker made of a call; a rejected one was never attempted.", BREAKER_RESULTS)
+BREAKER_FROM: Final = _a("resilience.circuit_breaker.from", "string", "enum", "State before a transition.", BREAKER_STATES)
+BREAKER_TO: Final = _a("resilience.circuit_breaker.to", "string", "enum", "State after a transition.", BREAKER_STATES)
+BREAKER_FAILURES: Final = _a("resilience.circuit_breaker.failures", "int", "number", "Failures that led to a transition.")
+BREAKER_RESET: Final = _a("resilience.circuit_breaker.reset_timeout", "double", "number", "Seconds that the breaker stays open.")
+BREAKER_SCOPE: Final = _a("resilience.circuit_breaker.scope", "string", "name", "What the breaker protects, such as a host or a model.")
+FAILOVER_CANDIDATE: Final = _a("resilience.failover.candidate", "string", "name", "The candidate that was tried.")
+FAILOVER_FROM: Final = _a("resilience.failover.from", "string", "name", "The candidate that failed.")
+FAILOVER_TO: Final = _a("resilience.failover.to", "string", "name", "The candidate that was tried instead.")
+FAILOVER_TIER: Final = _a("resilience.failover.tier", "int", "number", "Rank of the candidate, counted from 1.")
+FAILOVER_SOURCE: Final = _a("resilience.failover.source", "string", "name", "Where the candidate comes from, such as a mirror.")
+WORK_ID: Final = _a("resilience.work.id", "string", "pseudonym", "The piece of work that is tried.")
+ARTIFACT_ID: Final = _a("resilience.artifact.id", "string", "pseudonym", "The artifact that is fetched or made.")
+LIMITER_RESULT: Final = _a("resilience.rate_limiter.result", "string", "enum", "How a request for a permit ended.", LIMITER_RESULTS)
+LIMITER_ACTION: Final = _a("resilience.rate_limiter.action", "string", "enum", "What the limiter did: let pass, delay, block, or not asked at all.", LIMITER_ACTIONS)
+LIMITER_DELAY: Final = _a("resilience.rate_limiter.delay", "double", "number", "Seconds waited for a permit.")
+LIMITER_MAX_DELAY: Final = _a("resilience.rate_limiter.max_delay", "double", "number", "Longest wait that is allowed, in seconds.")
+CACHE_RESULT: Final = _a("resilience.cache.result", "string", "enum", "What the lookup found.", CACHE_RESULTS)
+CACHE_KIND: Final = _a("resilience.cache.kind", "string", "name", "What kind of cache it is, such as exact or semantic.")
+CACHE_NAME: Final = _a("resilience.cache.name", "string", "name", "The cache that was asked.")
+FROM_CACHE: Final = _a("resilience.http.from_cache", "boolean", "flag", "The response came from an HTTP cache.")
+REVALIDATED: Final = _a("resilience.http.revalidated", "boolean", "flag", "The cached response was confirmed by the server.")
+STALE: Final = _a("resilience.http.stale", "boolean", "flag", "The cached response was stale.")
+RETRY_AFTER: Final = _a("resilience.http.retry_after", "double", "number", "Seconds that the server asked to wait.")
+URL_ID: Final = _a("resilience.url.id", "string", "pseudonym", "The URL of the request.")
+INPUT_LENGTH: Final = _a("resilience.generation.input_length", "int", "number", "Length of the input in characters.")
+OUTPUT_LENGTH: Final = _a("resilience.generation.output_length", "int", "number", "Length of the output in characters.")
+DEPENDENCIES: Final = _a("resilience.generation.dependencies", "string[]", "known", "Packages that generated code tried to use.")
+HTTP_METHOD: Final = _a("http.request.method", "string", "enum", "Method of the HTTP request.", HTTP_METHODS)
+HTTP_STATUS: Final = _a("http.response.status_code", "int", "number", "Status of the HTTP response.")
+HTTP_RESEND: Final = _a("http.request.resend_count", "int", "number", "How often the HTTP request was sent before.")
+SERVER_ADDRESS: Final = _a("server.address", "string", "known", "Host of the server, if it is a known provider's or declared.")
 RUN_ID: Final = _a("resilience.run.id", "string", "name", "The run: one per process start unless SPANGUARD_RUN or association(run=) gives it.")
 SESSION: Final = _a("resilience.session.id", "string", "id", "Anonymous id of one configure(), random.")
 SCHEMA: Final = _a("resilience.schema.version", "string", "known", "Version of this table.")
@@ -178,18 +224,23 @@ class Event(NamedTuple):
     attributes: tuple[str, ...]
 
 
-_VERDICT = (VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_ACTION, VALIDATION_RESULT, POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER)
+_VERDICT = (VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_ACTION, VALIDATION_RESULT, RISK_LEVEL, PATTERN_CATEGORY, POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER)
 EVALUATION: Final = Event("gen_ai.evaluation.result", "INFO", "A validator judged an answer of the model.", (EVALUATION_NAME, EVALUATION_LABEL, *_VERDICT))
 VALIDATION_FAILED: Final = Event("resilience.validation.failed", "WARN", "A check of an input or a tool call failed.", (EVALUATION_NAME, *_VERDICT))
 _RETRY = (POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER, ERROR_TYPE)
 RETRY_SCHEDULED: Final = Event("resilience.retry.scheduled", "WARN", "Another attempt will follow after a delay.", (*_RETRY, RETRY_DELAY, DELAY_SOURCE))
 RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
 RETRY_REFUSED: Final = Event("resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY)
-EVENTS: Final = {e.name: e for e in (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED)}
+_GATE = (POLICY_TYPE, POLICY_NAME)
+FAILOVER_HOP: Final = Event("resilience.failover.hop", "WARN", "A candidate failed and the next one is tried.", (*_GATE, ATTEMPT_NUMBER, FAILOVER_FROM, FAILOVER_TO, ERROR_TYPE))
+BREAKER_TRANSITION: Final = Event("resilience.circuit_breaker.transition", "INFO", "A circuit breaker changed its state; ERROR when it opens, WARN when it half-opens.", (*_GATE, BREAKER_FROM, BREAKER_TO, BREAKER_FAILURES, BREAKER_RESET, BREAKER_SCOPE))
+LIMITER_REJECTED: Final = Event("resilience.rate_limiter.rejected", "WARN", "A limiter refused a permit.", (*_GATE, LIMITER_RESULT, LIMITER_DELAY, LIMITER_MAX_DELAY))
+_EVENTS = (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED, FAILOVER_HOP, BREAKER_TRANSITION, LIMITER_REJECTED)
+EVENTS: Final = {e.name: e for e in _EVENTS}
 
 # -------------------------------------------------------------------------------------------------------------- metrics
 
-MetricKind = Literal["histogram", "counter"]
+MetricKind = Literal["histogram", "counter", "up_down_counter", "observable_counter", "observable_up_down_counter"]
 
 
 class Metric(NamedTuple):
@@ -209,15 +260,32 @@ ATTEMPT_BOUNDARIES: Final = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0
 GEN_AI_DURATION_BOUNDARIES: Final = tuple(0.01 * 2**i for i in range(14))
 GEN_AI_TOKEN_BOUNDARIES: Final = tuple(float(4**i) for i in range(14))
 
+LOOKUP_BOUNDARIES: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
 _BY = (POLICY_TYPE, POLICY_NAME)
-OPERATION_DURATION: Final = Metric("resilience.operation.duration", "histogram", "s", "How long operations took, all attempts and waits included.", (*_BY, OUTCOME, ERROR_TYPE), DURATION_BOUNDARIES)
+OPERATION_DURATION: Final = Metric("resilience.operation.duration", "histogram", "s", "How long operations took, all attempts and waits included.", (*_BY, OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL), DURATION_BOUNDARIES)
 OPERATION_ATTEMPTS: Final = Metric("resilience.operation.attempts", "histogram", "{attempt}", "How many attempts operations made.", (*_BY, OUTCOME), ATTEMPT_BOUNDARIES)
 ATTEMPT_DURATION: Final = Metric("resilience.attempt.duration", "histogram", "s", "How long single attempts took.", (*_BY, ATTEMPT_OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL), DURATION_BOUNDARIES)
 RETRY_DELAYS: Final = Metric("resilience.retry.delay", "histogram", "s", "How long operations waited between attempts.", (*_BY, DELAY_SOURCE), WAIT_BOUNDARIES)
 TOKEN_USAGE: Final = Metric("resilience.token.usage", "counter", "{token}", "Tokens of attempts, by whether their answer was used.", (*_BY, TOKEN_TYPE, DISPOSITION, GEN_AI_PROVIDER, GEN_AI_MODEL))
 COST: Final = Metric("resilience.cost", "counter", "{USD}", "Cost of attempts, by whether their answer was used.", (*_BY, DISPOSITION, GEN_AI_MODEL))
-VALIDATIONS: Final = Metric("resilience.validation.results", "counter", "{result}", "Verdicts of validators.", (*_BY, VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_RESULT, VALIDATION_ACTION))
-METRICS: Final = (OPERATION_DURATION, OPERATION_ATTEMPTS, ATTEMPT_DURATION, RETRY_DELAYS, TOKEN_USAGE, COST, VALIDATIONS)
+VALIDATIONS: Final = Metric("resilience.validation.results", "counter", "{result}", "Verdicts of validators.", (*_BY, VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_RESULT, VALIDATION_ACTION, RISK_LEVEL))
+VALIDATION_DURATION: Final = Metric("resilience.validation.duration", "histogram", "s", "How long validators took.", (*_BY, VALIDATION_STAGE, VALIDATION_RESULT), LOOKUP_BOUNDARIES)
+FAILOVER_HOPS: Final = Metric("resilience.failover.hops", "counter", "{hop}", "How often a candidate failed and the next one was tried.", (*_BY, FAILOVER_FROM, FAILOVER_TO, ERROR_TYPE))
+BREAKER_CALLS: Final = Metric("resilience.circuit_breaker.calls", "counter", "{call}", "Calls through circuit breakers, and those they rejected.", (*_BY, BREAKER_RESULT))
+BREAKER_TRANSITIONS: Final = Metric("resilience.circuit_breaker.transitions", "counter", "{transition}", "Changes of state of circuit breakers.", (*_BY, BREAKER_FROM, BREAKER_TO))
+BREAKER_STATE_NOW: Final = Metric("resilience.circuit_breaker.state", "observable_up_down_counter", "{breaker}", "State of circuit breakers: 1 for the state they are in, 0 for the others.", (*_BY, BREAKER_STATE))
+BREAKER_OPEN: Final = Metric("resilience.circuit_breaker.open.duration", "observable_counter", "s", "How long circuit breakers have been open.", _BY)
+LIMITER_REQUESTS: Final = Metric("resilience.rate_limiter.requests", "counter", "{request}", "Requests for permits of limiters.", (*_BY, LIMITER_RESULT))
+LIMITER_WAIT: Final = Metric("resilience.rate_limiter.wait.duration", "histogram", "s", "How long requests waited for permits.", (*_BY, LIMITER_RESULT), WAIT_BOUNDARIES)
+LIMITER_QUEUED: Final = Metric("resilience.rate_limiter.queued_requests", "up_down_counter", "{request}", "Requests that are waiting for a permit.", _BY)
+CACHE_LOOKUPS: Final = Metric("resilience.cache.lookups", "counter", "{lookup}", "Lookups in caches.", (*_BY, CACHE_RESULT, CACHE_KIND))
+CACHE_DURATION: Final = Metric("resilience.cache.lookup.duration", "histogram", "s", "How long lookups in caches took.", (*_BY, CACHE_RESULT, CACHE_KIND), LOOKUP_BOUNDARIES)
+METRICS: Final = (
+    *(OPERATION_DURATION, OPERATION_ATTEMPTS, ATTEMPT_DURATION, RETRY_DELAYS, TOKEN_USAGE, COST, VALIDATIONS),
+    *(VALIDATION_DURATION, FAILOVER_HOPS, BREAKER_CALLS, BREAKER_TRANSITIONS, BREAKER_STATE_NOW, BREAKER_OPEN),
+    *(LIMITER_REQUESTS, LIMITER_WAIT, LIMITER_QUEUED, CACHE_LOOKUPS, CACHE_DURATION),
+)
 
 # --------------------------------------------------------------------------------------- gen_ai, one table a generation
 

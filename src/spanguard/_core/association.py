@@ -11,6 +11,8 @@ from spanguard._core.scope import Scope
 class Association(Scope):
     """A stretch of work that belongs to a run, a user, a space, a tenant ...; it has no span of its own."""
 
+    inherited: Mapping[str, str]
+
     def __init__(self, attributes: Mapping[str, str]) -> None:
         super().__init__()
         self._attributes = attributes

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, Span, SpanContext
 
 from spanguard import semconv
 from spanguard._core.book import Pending
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import REFUSED, UNKNOWN, Failure, failure, is_cancellation
+from spanguard._core.http import HttpFacts, end_http, http_attributes, instrumented, read_http
 from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent
@@ -67,16 +69,26 @@ class Owner(Protocol):
 class Attempt(Scope):
     """One try inside an operation; use it as ``with attempt:``. An exception passes through it unchanged."""
 
-    def __init__(self, operation: Owner, scope: Scope) -> None:
+    span: Span
+    parent: Scope | None
+    inherited: Mapping[str, str]
+
+    def __init__(self, operation: Owner, scope: Scope, label: str = "attempt", about: Attributes | None = None) -> None:
         super().__init__()
+        self._label = label
+        self.about: Attributes = about or {}
         self._operation = operation
         self._above = scope
-        self.number = 0
-        self.outcome = ""
+        self.number: int = 0
+        self.outcome: str = ""
         self.error: Failure | None = None
         self._first: SpanContext = INVALID_SPAN_CONTEXT
         self._pending = Pending()
-        self._seen: Spent | None = None
+        self._refused = False
+        self.candidate = ""
+        """Name of the candidate that this attempt tries, in a failover."""
+        self._sent = 0
+        self.seen: Spent | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -99,42 +111,88 @@ class Attempt(Scope):
         rule: str | None = None,
         stage: str = "output",
         action: str | None = None,
+        risk_level: str | None = None,
+        pattern_category: str | None = None,
     ) -> None:
         """Record a verdict on this attempt's answer; unless it passed, the attempt is ``invalid``.
 
         ``name`` is the validator's and ``rule`` the one it applied: names of the program, shown in clear when they are
         literals or declared. ``stage`` is ``input``, ``output`` (default) or ``tool``; ``action`` is what is done about
-        it: ``allowed``, ``warned`` or ``fixed`` (the answer is used all the same), ``blocked`` or ``retried``. Never
+        it: ``allowed``, ``warned`` or ``fixed`` (the answer is used all the same), ``blocked`` or ``retried``. A safety
+        validator adds ``risk_level`` (``low`` to ``critical``) and ``pattern_category`` (as in docs/telemetry.md). Never
         pass the validator's message.
         """
         holds = ask("validated", lambda: bool(passed))
         if holds is None:
             return
-        verdict = Verdict(name, holds, rule, stage, action)
-        if verdict.refuses and self.error is None:
-            self.error = REFUSED
+        verdict = Verdict(name, holds, rule, stage, action, risk_level, pattern_category)
+        if verdict.refuses:
+            self.refuse()
         self._tell(verdict, sys._getframe(1).f_code)
+
+    def refuse(self) -> None:
+        """Hear that a validator refused the answer."""
+        self._refused = True
+        if self.error is None:
+            self.error = REFUSED
 
     def fail(self, error: BaseException) -> None:
         """Say that this attempt failed with an exception that the program caught inside it."""
         self.error = failure(error) if isinstance(cast("object", error), BaseException) else UNKNOWN
 
+    def http(
+        self,
+        response: object = None,
+        *,
+        status: int | None = None,
+        host: str | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        from_cache: bool | None = None,
+        revalidated: bool | None = None,
+        stale: bool | None = None,
+        retry_after: float | None = None,
+        limiter_delay: float | None = None,
+        breaker_state: str | None = None,
+        breaker_result: str | None = None,
+    ) -> None:
+        """Record one HTTP try of this attempt: of a response object (httpx, requests, aiohttp, urllib3), or by hand.
+
+        What is given by hand beats what the response tells. ``retry_after`` and ``limiter_delay`` are in seconds. Where no
+        HTTP instrumentation of OpenTelemetry is loaded, the try becomes a CLIENT span; otherwise its facts are told on the
+        attempt. The URL is shown as a pseudonym, the host in clear if it is a known provider's or declared.
+        """
+        given = HttpFacts(
+            status=status,
+            host=host,
+            method=method,
+            url=url,
+            from_cache=from_cache,
+            revalidated=revalidated,
+            stale=stale,
+            retry_after=retry_after,
+            limiter_delay=limiter_delay,
+            breaker_state=breaker_state,
+            breaker_result=breaker_result,
+        )
+        self._http(given, response)
+
     # ------------------------------------------------------------------------------------------------------- its course
 
     @quiet
-    def start(self) -> None:
-        """Begin the attempt, and its span unless the operation has put off its own."""
+    def start(self, before: int = 0) -> None:
+        """Begin the attempt (``before`` nanoseconds ago), and its span unless the operation has put off its own."""
         operation = self._operation
         if self.started or not operation.started:
             return
-        self.number = operation.begun(self)
-        self.begin()
+        self.begin(before)
         self.parent, self.inherited = self._above, self._above.inherited
+        self.number = operation.begun(self)
         if self.number > 1:
             operation.materialise()
         if not operation.deferred:
             # An operation's attempts are its children, wherever in the program they are made.
-            self.open_span("attempt", self.serves(), operation.inner)
+            self.open_span(self._label, {**self.about, **self.serves()}, operation.inner)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the attempt; the exception is the one that leaves it. Only the first time counts."""
@@ -148,7 +206,7 @@ class Attempt(Scope):
         elif error is not None and is_cancellation(error):
             self.outcome = "cancelled"
         else:
-            self.outcome = "invalid" if self.error is REFUSED else "error"
+            self.outcome = "invalid" if self._refused else "error"
         if self.started:
             self._conclude(self.elapsed(), self.outcome)
 
@@ -166,8 +224,8 @@ class Attempt(Scope):
     def _open_late(self) -> None:
         """Make the span of a first attempt that went wrong, with a link to what ran in it: its spans stand beside it."""
         self.span = self.recorder.start(
-            "attempt",
-            {**self.inherited, **self.serves()},
+            self._label,
+            {**self.inherited, **self.about, **self.serves()},
             parent=self._operation.inner,
             start=self._start_ns,
             links=[Link(self._first)] if self._first.is_valid else [],
@@ -178,10 +236,10 @@ class Attempt(Scope):
         by: Attributes = {**self._operation.serves(), semconv.ATTEMPT_OUTCOME: outcome}
         if error is not None:
             by[semconv.ERROR_TYPE] = error.type
-        if self._seen is not None:
+        if self.seen is not None:
             for key, value in (
-                (semconv.GEN_AI_PROVIDER, self._seen.provider),
-                (semconv.GEN_AI_MODEL, self._seen.model),
+                (semconv.GEN_AI_PROVIDER, self.seen.provider),
+                (semconv.GEN_AI_MODEL, self.seen.model),
             ):
                 if value:
                     by[key] = value
@@ -190,7 +248,23 @@ class Attempt(Scope):
     @quiet
     def _tell(self, verdict: Verdict, code: CodeType) -> None:
         if self.started:
-            tell_verdict(self, verdict, code)
+            tell_verdict(self, self.serves(), verdict, code)
+
+    @quiet
+    def _http(self, given: HttpFacts, response: object) -> None:
+        if not self.started:
+            return
+        facts = given.over(read_http(response)) if response is not None else given
+        attributes = http_attributes(facts, resent=self.number - 1)
+        if instrumented():
+            if self.span.is_recording():
+                self.span.set_attributes(attributes)
+            return
+        now = self.elapsed()
+        name = str(attributes.get(semconv.HTTP_METHOD, "HTTP"))
+        start, self._sent = self._start_ns + self._sent, now
+        span = self.recorder.start(name, {**self.inherited, **attributes}, parent=self.inner, start=start, client=True)
+        end_http(span, attributes, self._start_ns + now)
 
     # --------------------------------------------------------------------------------------------- what flows up the chain
 
@@ -201,7 +275,7 @@ class Attempt(Scope):
 
     def spend(self, spent: list[Spent]) -> None:
         """Hold what calls used until the attempt ends; what comes late is judged by how it ended."""
-        self._seen = spent[-1]
+        self.seen = spent[-1]
         self._pending.add(spent)
 
     def serves(self) -> Attributes:

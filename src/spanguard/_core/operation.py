@@ -7,7 +7,7 @@ the outermost operation, when every operation around the call has used the answe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from opentelemetry.trace import get_current_span
@@ -17,13 +17,15 @@ from spanguard._core.attempt import Attempt
 from spanguard._core.book import Pending, count_tokens, summary
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, failure, is_cancellation
+from spanguard._core.packages import package_name
 from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope, current_scope
-from spanguard._core.usage import Spent, amount
+from spanguard._core.usage import Spent, amount, tokens
 
 _SECOND: Final = 1e9
 _USED: Final = ("success", "recovered")
 _BROKEN: Final = ("exhausted", "failed")
+_MOST_DEPENDENCIES: Final = 50
 
 
 class Operation(Scope):
@@ -42,11 +44,12 @@ class Operation(Scope):
         self._count = 0
         self._failed = 0
         self._degraded = False
+        self._about: Attributes = {}
         self._last: Attempt | None = None
         self._pending = Pending()
         self._wasted: list[Spent] = []
         self._lock = threading.Lock()
-        self.deferred = False
+        self.deferred: bool = False
 
     # ----------------------------------------------------------------------------------------------- what a user calls
 
@@ -77,6 +80,36 @@ class Operation(Scope):
     def degraded(self) -> None:
         """Say that the caller gets a fallback value instead of a real answer: the outcome is ``degraded``."""
         self._degraded = True
+
+    def on_attempt(self, error: BaseException | None = None, *, duration: float = 0.0) -> None:
+        """Report one attempt after the fact, that failed with ``error`` or succeeded, and took ``duration`` seconds.
+
+        A callback for components that know nothing of telemetry: ``download(url, on_attempt=retry.on_attempt)``.
+        """
+        seconds = amount("on_attempt", duration)
+        attempt = self.attempt()
+        attempt.start(int((seconds or 0.0) * _SECOND))
+        attempt.finish(error)
+
+    @quiet
+    def generated(
+        self,
+        *,
+        input_length: int | None = None,
+        output_length: int | None = None,
+        dependencies: Iterable[str] = (),
+    ) -> None:
+        """Describe what a generation was about: lengths in characters, and packages that generated code tried to use.
+
+        A package is shown if it is in the standard library or well known, otherwise as a pseudonym.
+        """
+        for key, value in ((semconv.INPUT_LENGTH, input_length), (semconv.OUTPUT_LENGTH, output_length)):
+            length = tokens("generated", value)
+            if length is not None:
+                self._about[key] = length
+        found = tuple(dict.fromkeys(package_name(each) for each in dependencies))
+        if found:
+            self._about[semconv.DEPENDENCIES] = found[:_MOST_DEPENDENCIES]
 
     @quiet
     def scheduled(self, delay: float, *, source: str = "backoff") -> None:
@@ -153,13 +186,15 @@ class Operation(Scope):
         if error is not None:
             if is_cancellation(error):
                 return "cancelled"
-            tried_all = self._limit is not None and self._count >= self._limit
-            return "exhausted" if tried_all and last is not None and last.outcome != "success" else "failed"
+            return "exhausted" if self._tried_all() and last is not None and last.outcome != "success" else "failed"
         if self._degraded:
             return "degraded"
         if last is not None and last.outcome != "success":
             return "cancelled" if last.outcome == "cancelled" else "exhausted"
         return "recovered" if self._failed else "success"
+
+    def _tried_all(self) -> bool:
+        return self._limit is not None and self._count >= self._limit
 
     @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
@@ -168,7 +203,11 @@ class Operation(Scope):
         record(semconv.OPERATION_ATTEMPTS, self._tries, by, within)
         if error is not None:
             by = {**by, semconv.ERROR_TYPE: error.type}
-        record(semconv.OPERATION_DURATION, elapsed / _SECOND, by, within)
+        record(semconv.OPERATION_DURATION, elapsed / _SECOND, {**by, **self._served_by()}, within)
+
+    def _served_by(self) -> Attributes:
+        """Return the provider and model that answered, where the policy is to choose among them."""
+        return {}
 
     @property
     def _tries(self) -> int:
@@ -176,7 +215,7 @@ class Operation(Scope):
         return max(self._count, 1)
 
     def _ending(self, outcome: str) -> Attributes:
-        ending: Attributes = {semconv.OUTCOME: outcome, semconv.ATTEMPT_COUNT: self._tries}
+        ending: Attributes = {**self._about, semconv.OUTCOME: outcome, semconv.ATTEMPT_COUNT: self._tries}
         if isinstance(self._limit, int):
             ending[semconv.ATTEMPT_LIMIT] = self._limit
         return ending

@@ -1,28 +1,31 @@
 """The one mouth: everything that spanguard emits goes through here, to whatever providers the program has set.
 
-Tracers and meters come from OpenTelemetry's global providers, which may be set at any time: the API's proxies bind
-themselves then. `on` tells in a few dozen nanoseconds that nobody listens, so that a decorated call can step aside.
+Tracers and meters come from OpenTelemetry's global providers, which may be set at any time, and exchanged by tests. `on`
+tells in a few dozen nanoseconds that nobody listens, so that a decorated call can step aside.
 """
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import Counter, Histogram, Meter
-from opentelemetry.trace import Link, Span, SpanKind, Tracer
+from opentelemetry.metrics import Asynchronous, CallbackOptions, Counter, Histogram, Meter, Observation, UpDownCounter
+from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Tracer
 
 from spanguard import semconv
 from spanguard import settings as _settings
 from spanguard._core.border import report
-from spanguard.semconv import Event, Generation, Metric
+from spanguard.semconv import Event, Generation, Metric, Severity
 from spanguard.settings import Settings
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]
+Observer = Callable[[], Iterable[tuple[float, Mapping[str, Value]]]]
 
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
@@ -37,7 +40,18 @@ def on() -> bool:
         _trace_globals.get("_TRACER_PROVIDER", True) is not None
         or _metrics_globals.get("_METER_PROVIDER", True) is not None
         or _named_in_environment
+        or _logs_are_on()
     )
+
+
+def _logs_are_on() -> bool:
+    # Whoever has set a provider of loggers has imported this module; we do not, it is slow.
+    module = sys.modules.get("opentelemetry._logs._internal")
+    return module is not None and getattr(module, "_LOGGER_PROVIDER", None) is not None
+
+
+def _providers() -> tuple[object, object]:
+    return _trace_globals.get("_TRACER_PROVIDER"), _metrics_globals.get("_METER_PROVIDER")
 
 
 class Recorder:
@@ -45,6 +59,9 @@ class Recorder:
 
     def __init__(self, settings: Settings) -> None:
         self.settings: Final = settings
+        self.providers: Final = _providers()
+        self.inherited = False
+        """Whether what is recorded with it belongs to the process that this one was forked from."""
         self.generation: Final[Generation] = semconv.GENERATIONS[settings.semconv]
         self._on_span = settings.events != "log"
         self._in_log = settings.events != "span"
@@ -66,49 +83,80 @@ class Recorder:
         parent: Context,
         start: int,
         gen_ai: bool = False,
+        client: bool = False,
         links: Sequence[Link] = (),
     ) -> Span:
-        """Start a span: of the GenAI scope and kind CLIENT, or of ours and INTERNAL."""
+        """Start a span: of the GenAI scope and kind CLIENT, or of ours and INTERNAL unless it is a client's."""
         tracer: Tracer = self._gen_ai if gen_ai else self._ours
-        kind = SpanKind.CLIENT if gen_ai else SpanKind.INTERNAL
+        kind = SpanKind.CLIENT if gen_ai or client else SpanKind.INTERNAL
         return tracer.start_span(name, parent, kind, attributes, links, start)
 
     def measure(self, metric: Metric, value: float, attributes: Mapping[str, Value], within: Context | None) -> None:
         """Record one measurement, with the span of the context as its exemplar."""
-        instrument = self._instruments[metric.name]
+        instrument = self._instruments.get(metric.name)
         if isinstance(instrument, Histogram):
             instrument.record(value, attributes, within)
-        else:
+        elif isinstance(instrument, (Counter, UpDownCounter)):
             instrument.add(value, attributes, within)
 
-    def event(self, event: Event, attributes: Attributes, *, span: Span, within: Context) -> None:
+    def event(
+        self, event: Event, attributes: Attributes, *, span: Span, within: Context, severity: Severity | None = None
+    ) -> None:
         """Tell an event: on the span if it is recording, as a log record if it is not or if the settings say so."""
+        if self.inherited:
+            return
         recording = span.is_recording()
         if recording and self._on_span:
             span.add_event(event.name, attributes)
         if self._in_log or not recording:
-            _log_event(event, attributes, within)
+            _log_event(event, severity or event.severity, attributes, within)
+
+    def hand_over(self) -> Recorder:
+        """Return a recorder for a forked child; this one falls silent there, as the parent finishes what it began."""
+        heir = copy.copy(self)
+        self.inherited = True
+        self._instruments = {}
+        self._ours = self._gen_ai = NoOpTracer()
+        return heir
 
 
-def _instrument(meter: Meter, metric: Metric) -> Histogram | Counter:
+_observers: dict[str, Observer] = {}
+
+
+def observe(metric: Metric, observer: Observer) -> None:
+    """Name what tells the values of an observable metric when they are collected; it must be quick and never raise."""
+    _observers[metric.name] = observer
+
+
+def _instrument(meter: Meter, metric: Metric) -> Histogram | Counter | UpDownCounter | Asynchronous:
+    def collected(_options: CallbackOptions) -> list[Observation]:
+        observer = _observers.get(metric.name)
+        return [Observation(value, attributes) for value, attributes in observer()] if observer else []
+
     if metric.kind == "counter":
         return meter.create_counter(metric.name, metric.unit, metric.brief)
+    if metric.kind == "up_down_counter":
+        return meter.create_up_down_counter(metric.name, metric.unit, metric.brief)
+    if metric.kind == "observable_counter":
+        return meter.create_observable_counter(metric.name, [collected], metric.unit, metric.brief)
+    if metric.kind == "observable_up_down_counter":
+        return meter.create_observable_up_down_counter(metric.name, [collected], metric.unit, metric.brief)
     return meter.create_histogram(
         metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=metric.boundaries
     )
 
 
-def _log_event(event: Event, attributes: Attributes, within: Context) -> None:
+def _log_event(event: Event, level: Severity, attributes: Attributes, within: Context) -> None:
     # Imported when first needed: the logs API is a third of the import cost of the whole API.
     from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
 
     logger = get_logger(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
-    severity = SeverityNumber[event.severity]
+    severity = SeverityNumber[level]
     logger.emit(
         LogRecord(
             context=within,
             severity_number=severity,
-            severity_text=event.severity,
+            severity_text=level,
             attributes=attributes,
             event_name=event.name,
         )
@@ -122,7 +170,12 @@ def recorder() -> Recorder:
     """Return the process's recorder, made for the settings in force, or for those of the environment before any are."""
     global _recorder
     made = _recorder
-    if made is not None and made.settings is _settings.in_force:
+    if (
+        made is not None
+        and made.settings is _settings.in_force
+        and made.providers[0] is _trace_globals.get("_TRACER_PROVIDER")
+        and made.providers[1] is _metrics_globals.get("_METER_PROVIDER")
+    ):
         return made
     if _settings.in_force is None:
         settings, faults = Settings.tolerant()
@@ -131,3 +184,13 @@ def recorder() -> Recorder:
         _settings.use(settings)
     made = _recorder = Recorder(_settings.in_force or Settings())
     return made
+
+
+def _after_fork_in_child() -> None:
+    global _recorder
+    if _recorder is not None:
+        _recorder = _recorder.hand_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -34,8 +34,8 @@ class Scope:
         self.span: Span = INVALID_SPAN
         self.parent: Scope | None = None
         self.inherited: Mapping[str, str] = NO_ATTRIBUTES
-        self.started = False
-        self.done = False
+        self.started: bool = False
+        self.done: bool = False
         self._outer: Context | None = None
         self._inner: Context | None = None
         self._attached: Context | None = None
@@ -45,8 +45,8 @@ class Scope:
 
     # ----------------------------------------------------------------------------------------------- start and finish
 
-    def begin(self) -> None:
-        """Take the place in the chain and the time, and make no span."""
+    def begin(self, before: int = 0) -> None:
+        """Take the place in the chain and the time (``before`` nanoseconds ago), and make no span."""
         self.recorder = recorder()
         outer = get_current()
         parent = outer.get(_KEY)
@@ -56,8 +56,8 @@ class Scope:
         self._outer = outer
         self._inner = set_value(_KEY, self, outer)
         self.started = True
-        self._start_ns = clock.now()
-        self._start_ticks = clock.ticks()
+        self._start_ns = clock.now() - before
+        self._start_ticks = clock.ticks() - before
 
     def open_span(self, name: str, attributes: Attributes, parent: Context | None = None) -> None:
         """Start the span of this scope, backdated to the begin."""

@@ -22,6 +22,8 @@ class Verdict(NamedTuple):
     rule: str | None = None
     stage: str = "output"
     action: str | None = None
+    risk_level: str | None = None
+    pattern_category: str | None = None
 
     @property
     def refuses(self) -> bool:
@@ -29,10 +31,10 @@ class Verdict(NamedTuple):
         return not self.passed and self.action not in _HARMLESS
 
 
-def tell_verdict(scope: Scope, verdict: Verdict, code: CodeType) -> None:
-    """Tell the verdict as an event of the scope, and count it."""
+def tell_verdict(scope: Scope, policy: Attributes, verdict: Verdict, code: CodeType) -> None:
+    """Tell the verdict as an event of the scope, and count it under the policy."""
     result = "pass" if verdict.passed else "fail"
-    attributes: Attributes = {**scope.serves(), semconv.VALIDATION_RESULT: result}
+    attributes: Attributes = {**policy, semconv.VALIDATION_RESULT: result}
     for key, name in ((semconv.EVALUATION_NAME, verdict.name), (semconv.VALIDATION_RULE, verdict.rule)):
         shown = clear("validated", name, code)
         if shown is not None:
@@ -40,6 +42,8 @@ def tell_verdict(scope: Scope, verdict: Verdict, code: CodeType) -> None:
     for key, value, allowed in (
         (semconv.VALIDATION_STAGE, verdict.stage, semconv.VALIDATION_STAGES),
         (semconv.VALIDATION_ACTION, verdict.action, semconv.ACTIONS),
+        (semconv.RISK_LEVEL, verdict.risk_level, semconv.RISK_LEVELS),
+        (semconv.PATTERN_CATEGORY, verdict.pattern_category, semconv.PATTERN_CATEGORIES),
     ):
         if value is not None and value in allowed:
             attributes[key] = value

@@ -1,0 +1,149 @@
+"""One HTTP try, told by hand or read from a response object of whichever library."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from opentelemetry.trace import Span, Status, StatusCode
+
+from spanguard import semconv
+from spanguard._core import clock
+from spanguard._core.border import report
+from spanguard._core.hosts import host_name
+from spanguard._core.recorder import Attributes, Value
+from spanguard._core.usage import amount
+from spanguard.declared import pseudonym
+
+_WHERE: Final = "http"
+_INSTRUMENTATIONS: Final = tuple(
+    f"opentelemetry.instrumentation.{name}" for name in ("httpx", "requests", "urllib3", "aiohttp_client", "urllib")
+)
+
+
+class HttpFacts(NamedTuple):
+    """What is known of one HTTP try; None means unknown."""
+
+    status: int | None = None
+    host: str | None = None
+    method: str | None = None
+    url: str | None = None
+    from_cache: bool | None = None
+    revalidated: bool | None = None
+    stale: bool | None = None
+    retry_after: float | None = None
+    limiter_delay: float | None = None
+    breaker_state: str | None = None
+    breaker_result: str | None = None
+
+    def over(self, other: HttpFacts) -> HttpFacts:
+        """Return these facts, completed from the others where these are unknown."""
+        known = {name: value for name, value in self._asdict().items() if value is not None}
+        return other._replace(**known)
+
+
+def instrumented() -> bool:
+    """Whether an HTTP instrumentation of OpenTelemetry is loaded, which makes the CLIENT spans itself."""
+    return any(name in sys.modules for name in _INSTRUMENTATIONS)
+
+
+def read_http(response: object) -> HttpFacts:
+    """Read a response of httpx, requests, aiohttp or urllib3 by its shape; what it does not tell stays unknown."""
+    request = getattr(response, "request", None) or getattr(response, "request_info", None)
+    url = str(getattr(request, "url", None) or getattr(response, "url", None) or "")
+    caching = getattr(response, "extensions", None)
+    cached = caching.get("caching") if isinstance(caching, Mapping) else None
+    found = cached if isinstance(cached, Mapping) else {}
+    status: object = getattr(response, "status_code", None)
+    if status is None:
+        status = getattr(response, "status", None)
+    method: object = getattr(request, "method", None) or getattr(response, "method", None)
+    return HttpFacts(
+        status=status if isinstance(status, int) else None,
+        host=urlsplit(url).hostname,
+        method=method if isinstance(method, str) else None,
+        url=url or None,
+        from_cache=_flag(found.get("from_cache", getattr(response, "from_cache", None))),
+        revalidated=_flag(found.get("revalidated", getattr(response, "revalidated", None))),
+        retry_after=_retry_after(getattr(response, "headers", None)),
+    )
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _retry_after(headers: object) -> float | None:
+    """Return the seconds that the server asks to wait, of ``retry-after-ms`` or ``retry-after`` (seconds or a date)."""
+    get = getattr(headers, "get", None)
+    if not callable(get):
+        return None
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = get(name)
+        if isinstance(text, str):
+            try:
+                return float(text) / unit
+            except ValueError:
+                return _until(text)
+    return None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - clock.now() / 1e9)
+    except (ValueError, TypeError):
+        return None
+
+
+def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
+    """Return the attributes of a try that was sent ``resent`` times before."""
+    method = facts.method.upper() if isinstance(cast("object", facts.method), str) and facts.method else None
+    known: tuple[tuple[str, Value | None], ...] = (
+        (semconv.HTTP_METHOD, method if method is None or method in semconv.HTTP_METHODS else semconv.OTHER),
+        (semconv.HTTP_STATUS, _status(facts.status)),
+        (semconv.HTTP_RESEND, resent or None),
+        (semconv.SERVER_ADDRESS, host_name(facts.host)),
+        (semconv.URL_ID, pseudonym(facts.url) if isinstance(cast("object", facts.url), str) and facts.url else None),
+        (semconv.FROM_CACHE, _flag(facts.from_cache)),
+        (semconv.REVALIDATED, _flag(facts.revalidated)),
+        (semconv.STALE, _flag(facts.stale)),
+        (semconv.RETRY_AFTER, _seconds(facts.retry_after)),
+        (semconv.LIMITER_DELAY, _seconds(facts.limiter_delay)),
+        (semconv.BREAKER_STATE, _one_of(semconv.BREAKER_STATES, facts.breaker_state)),
+        (semconv.BREAKER_RESULT, _one_of(semconv.BREAKER_RESULTS, facts.breaker_result)),
+    )
+    return {key: value for key, value in known if value is not None}
+
+
+def _status(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599:
+        return int(value)
+    report(_WHERE, "status is not one of HTTP's, left out")
+    return None
+
+
+def _seconds(value: object) -> float | None:
+    seconds = amount(_WHERE, value)
+    return seconds if seconds is None or math.isfinite(seconds) else None
+
+
+def _one_of(allowed: tuple[str, ...], value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value in allowed):
+        return value
+    report(_WHERE, f"expected one of {', '.join(allowed)}, left out")
+    return None
+
+
+def end_http(span: Span, attributes: Attributes, end: int) -> None:
+    """End the CLIENT span of a try; from status 400 on it is an ERROR with the status as its type, as in the conventions."""
+    status = attributes.get(semconv.HTTP_STATUS)
+    if isinstance(status, int) and status >= 400:
+        span.set_attribute(semconv.ERROR_TYPE, str(status))
+        span.set_status(Status(StatusCode.ERROR))
+    span.end(end)

@@ -1,0 +1,120 @@
+"""`attempt.http(...)`: HTTP tries told by hand, or read from a response of any library."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from spanguard import traced_retry
+from support import Clock, Telemetry
+
+
+@pytest.fixture(autouse=True)
+def _no_instrumentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(sys.modules):
+        if name.startswith("opentelemetry.instrumentation."):
+            monkeypatch.delitem(sys.modules, name)
+
+
+def test_a_try_told_by_hand_is_a_client_span(telemetry: Telemetry, clock: Clock) -> None:
+    """Where no HTTP instrumentation is loaded; its resend count comes from the attempt, its URL is a pseudonym."""
+    with traced_retry("download") as retry:
+        for attempt in retry.attempts(2):
+            with attempt:
+                clock.move(1)
+                if attempt.number == 1:
+                    attempt.http(status=503, host="api.openai.com", method="get", url="https://x/secret", retry_after=2.0)
+                    attempt.fail(ConnectionError())
+                else:
+                    attempt.http(status=200, host="files.example.org", from_cache=True, revalidated=False, stale=False)
+    first, second = [span for span in telemetry.spans if span.kind == "CLIENT"]
+    assert (first.name, first.parent, first.status, first.start, first.end) == ("GET", "attempt", "ERROR", 0.0, 1.0)
+    assert re.fullmatch("h:[0-9a-f]{16}", first.attributes.pop("resilience.url.id"))
+    assert first.attributes == {
+        "http.request.method": "GET",
+        "http.response.status_code": 503,
+        "server.address": "api.openai.com",
+        "resilience.http.retry_after": 2.0,
+        "error.type": "503",
+    }
+    assert second["http.request.resend_count"] == 1
+    assert second["resilience.http.from_cache"] is True
+    assert second["server.address"].startswith("h:")
+
+
+def test_a_response_is_read_by_its_shape(telemetry: Telemetry) -> None:
+    """Status, method, host, Retry-After and what HTTP caches say; what is given by hand beats it."""
+    response = SimpleNamespace(
+        status_code=429,
+        request=SimpleNamespace(method="POST", url="https://api.anthropic.com/v1/messages?key=secret"),
+        headers={"retry-after": "7"},
+        extensions={"caching": {"from_cache": False}},
+    )
+    with traced_retry("download") as retry:
+        for attempt in retry.attempts(1):
+            with attempt:
+                attempt.http(response, limiter_delay=0.5, breaker_state="closed", breaker_result="failure", stale=True)
+    span = telemetry.span("POST")
+    assert (
+        span.attributes.items()
+        >= {
+            "http.response.status_code": 429,
+            "server.address": "api.anthropic.com",
+            "resilience.http.retry_after": 7.0,
+            "resilience.http.from_cache": False,
+            "resilience.http.stale": True,
+            "resilience.rate_limiter.delay": 0.5,
+            "resilience.circuit_breaker.state": "closed",
+            "resilience.circuit_breaker.result": "failure",
+        }.items()
+    )
+    assert "secret" not in repr(telemetry.spans)
+
+
+def test_where_an_instrumentation_makes_the_spans_the_attempt_tells_the_facts(
+    telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second CLIENT span for the same request."""
+    name = "opentelemetry.instrumentation.httpx"
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    with traced_retry("download") as retry:
+        for attempt in retry.attempts(1):
+            with attempt:
+                attempt.http(status=200)
+    assert [span.kind for span in telemetry.spans] == ["INTERNAL", "INTERNAL"]
+    assert telemetry.span("attempt")["http.response.status_code"] == 200
+
+
+def test_bad_facts_are_left_out(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is reported once; the others stay."""
+    with traced_retry("download") as retry:
+        for attempt in retry.attempts(1):
+            with attempt:
+                attempt.http(status=7, method="BREW", retry_after=float("nan"), breaker_state="ajar", host="localhost")
+    (span,) = [span for span in telemetry.spans if span.kind == "CLIENT"]
+    assert span.attributes == {"http.request.method": "_OTHER", "server.address": "localhost"}
+    assert len(caplog.records) == 3
+
+
+def test_attempts_can_be_told_after_the_fact(telemetry: Telemetry) -> None:
+    """`on_attempt` is a callback for components that know nothing of telemetry; spans are backdated by the duration."""
+    with traced_retry("download") as retry:
+        retry.on_attempt(TimeoutError("secret"), duration=2.0)
+        retry.on_attempt(duration=0.5)
+    first, second = [span for span in telemetry.spans if span.name == "attempt"]
+    assert (first.end - first.start, first["error.type"]) == (2.0, "TimeoutError")
+    assert (second.end - second.start, second["resilience.attempt.outcome"]) == (0.5, "success")
+    assert telemetry.span("retry download")["resilience.operation.outcome"] == "recovered"
+
+
+def test_a_generation_tells_lengths_and_dependencies(telemetry: Telemetry) -> None:
+    """Packages of the standard library and well-known ones are named; what somebody made up is a pseudonym."""
+    with traced_retry("generate") as repair:
+        repair.generated(input_length=120, output_length=900, dependencies=["json", "numpy.linalg", "acme_secret"])
+    span = telemetry.span("retry generate")
+    assert (span["resilience.generation.input_length"], span["resilience.generation.output_length"]) == (120, 900)
+    *known, made_up = span["resilience.generation.dependencies"]
+    assert (known, made_up[:2]) == (["json", "numpy"], "h:")
