@@ -70,6 +70,8 @@ class Span:
     scope: str = ""
     schema: str = ""
     description: str | None = None
+    id: int = 0
+    parent_id: int | None = None
 
     def __getitem__(self, attribute: str) -> Any:
         return self.attributes[attribute]
@@ -152,6 +154,8 @@ def _plain(span: ReadableSpan, names: Mapping[int, str]) -> Span:
         scope=span.instrumentation_scope.name if span.instrumentation_scope else "",
         schema=(span.instrumentation_scope.schema_url or "") if span.instrumentation_scope else "",
         description=span.status.description,
+        id=span.context.span_id,
+        parent_id=None if span.parent is None else span.parent.span_id,
     )
 
 
