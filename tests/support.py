@@ -17,6 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
+from spanguard.pipeline.resend import ResendCountProcessor
+
 SECOND = 1_000_000_000
 EPOCH = 1_800_000_000 * SECOND
 
@@ -88,6 +90,7 @@ class Telemetry:
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
         tracers = TracerProvider(id_generator=Counted(), shutdown_on_exit=False)
+        tracers.add_span_processor(ResendCountProcessor())
         tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         trace.set_tracer_provider(tracers)
         delta = {Counter: AggregationTemporality.DELTA, Histogram: AggregationTemporality.DELTA}

@@ -198,8 +198,10 @@ def test_a_dead_collector_holds_the_exit_up_for_two_seconds_at_most(tmp_path: Pa
         assert time.monotonic() - began < 30
     assert result.returncode == 0
     # What the shutdown itself took, by its own deadline; generous, because the machine may be busy.
-    assert 0.4 < float(result.stdout) < 5
-    assert "telemetry could not all be sent within 0.5 seconds of the end" in result.stderr
+    assert float(result.stdout) < 5
+    # Where nobody listens, older exporters give up at once, and say so themselves.
+    lost = "telemetry could not all be sent within 0.5 seconds of the end" in result.stderr
+    assert lost or (not hang and "Connection refused" in result.stderr)
 
 
 @pytest.mark.parametrize(

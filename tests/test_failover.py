@@ -102,6 +102,15 @@ def test_a_hop_can_be_told_after_the_fact(telemetry: Telemetry) -> None:
     )
 
 
+def test_hops_alone_are_a_recovery(telemetry: Telemetry) -> None:
+    """Each hop stands for a candidate that failed."""
+    with traced_failover("summarise") as failover:
+        failover.on_failover("primary", "backup", TimeoutError())
+        failover.on_failover("backup", "local", TimeoutError())
+    span = telemetry.span("failover summarise")
+    assert (span["resilience.operation.outcome"], span["resilience.operation.attempt_count"]) == ("recovered", 3)
+
+
 def test_tokens_of_candidates_that_failed_are_wasted(telemetry: Telemetry) -> None:
     """As in every operation that tries more than once."""
     ask = traced_llm_call(model="gpt-5.2")(lambda: completion(10, 5))

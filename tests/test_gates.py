@@ -131,6 +131,20 @@ def test_the_state_is_one_of_three_and_the_others_are_zero(telemetry: Telemetry,
     assert telemetry.metrics()["resilience.circuit_breaker.open.duration"][0][1] == 7.0
 
 
+class State:
+    """As pybreaker hands it over."""
+
+    name = "half-open"
+
+
+@pytest.mark.parametrize("state", ["half-open", "HALF_OPEN", State()])
+def test_states_are_known_however_a_breaker_writes_them(telemetry: Telemetry, state: Any) -> None:
+    """A hyphen, capitals, an object with a name."""
+    traced_breaker("openai").on_transition("OPEN", state)
+    ((_, _, attributes),) = telemetry.logs
+    assert attributes["resilience.circuit_breaker.to"] == "half_open"
+
+
 def test_an_unknown_state_is_left_out(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
     """A transition to a state that no breaker has is not told."""
     traced_breaker("openai").on_transition("closed", "ajar")
@@ -208,6 +222,7 @@ def test_a_wait_can_be_told_after_the_fact(telemetry: Telemetry) -> None:
     delayed, rejected = sorted(telemetry.spans, key=lambda span: span.status, reverse=True)
     assert (delayed.end - delayed.start, delayed["resilience.rate_limiter.result"]) == (0.25, "delayed")
     assert rejected["error.type"] == "rate_limited_local"
+    assert telemetry.metrics()["resilience.rate_limiter.queued_requests"][0][1] == 0
 
 
 def test_a_limiter_that_was_not_asked_is_told_on_the_current_span(telemetry: Telemetry) -> None:
@@ -336,6 +351,16 @@ def test_a_safety_check_tells_risk_action_and_pattern(telemetry: Telemetry) -> N
         }.items()
     )
     assert values(telemetry, "resilience.validation.results", "resilience.validation.action") == {"blocked": 1, "allowed": 1}
+
+
+def test_a_refusing_safety_check_makes_the_attempt_invalid_too(telemetry: Telemetry) -> None:
+    """Whatever stage it checks."""
+    with traced_repair("command") as repair:
+        for attempt in repair.attempts(2):
+            with attempt, traced_validation("shell_safety", stage="tool") as check:
+                if attempt.number == 1:
+                    check.failed(action="blocked")
+    assert telemetry.span("repair command")["resilience.operation.outcome"] == "recovered"
 
 
 def test_a_verdict_can_be_told_after_the_fact(telemetry: Telemetry) -> None:

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from spanguard import traced_retry
+from spanguard import traced_repair, traced_retry
 from support import Clock, Telemetry
 
 
@@ -108,6 +108,30 @@ def test_attempts_can_be_told_after_the_fact(telemetry: Telemetry) -> None:
     assert (first.end - first.start, first["error.type"]) == (2.0, "TimeoutError")
     assert (second.end - second.start, second["resilience.attempt.outcome"]) == (0.5, "success")
     assert telemetry.span("retry download")["resilience.operation.outcome"] == "recovered"
+
+
+def test_a_first_attempt_links_to_its_http_try(telemetry: Telemetry) -> None:
+    """Inside another span the first attempt has no span yet; when it gets one, it links to what ran in it."""
+    with traced_repair("invoice"), traced_retry("download") as retry:
+        for attempt in retry.attempts(2):
+            with attempt:
+                attempt.http(status=500, method="GET")
+                if attempt.number == 1:
+                    attempt.fail(OSError())
+    first, second = [span for span in telemetry.spans if span.name == "attempt"]
+    assert (first.links, second.links) == (["GET"], [])
+    assert [span.parent for span in telemetry.spans if span.name == "GET"] == ["repair invoice", "attempt"]
+
+
+def test_attempts_told_after_the_fact_exhaust_a_limit(telemetry: Telemetry) -> None:
+    """`limit=` says how many are allowed where `attempts` does not."""
+    with pytest.raises(OSError), traced_retry("download", limit=2) as retry:  # noqa: PT012
+        retry.on_attempt(TimeoutError())
+        retry.on_attempt(TimeoutError())
+        raise OSError
+    span = telemetry.span("retry download")
+    assert span["resilience.operation.outcome"] == "exhausted"
+    assert span.event("resilience.retry.exhausted")["error.type"] == "TimeoutError"
 
 
 def test_a_generation_tells_lengths_and_dependencies(telemetry: Telemetry) -> None:

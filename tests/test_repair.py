@@ -156,6 +156,18 @@ def test_a_fallback_value_degrades_the_operation(telemetry: Telemetry) -> None:
     assert span["resilience.usage.wasted.output_tokens"] == 5
 
 
+def test_an_operation_refused_before_any_attempt_is_rejected(telemetry: Telemetry) -> None:
+    """By word; it is an error where an exception leaves it."""
+    with traced_repair("invoice") as repair:
+        repair.rejected()
+    with pytest.raises(ValueError), traced_repair("invoice") as repair:  # noqa: PT012
+        repair.rejected()
+        raise ValueError
+    quiet, loud = telemetry.spans
+    assert quiet["resilience.operation.outcome"] == loud["resilience.operation.outcome"] == "rejected"
+    assert (quiet.status, loud.status, quiet["resilience.operation.attempt_count"]) == ("UNSET", "ERROR", 0)
+
+
 def test_a_cancelled_operation_is_not_an_error(telemetry: Telemetry) -> None:
     """A task that is cancelled inside an attempt cancels attempt and operation."""
 

@@ -109,6 +109,54 @@ def test_events_can_go_to_log_records(telemetry: Telemetry, fetch: Callable[...,
     assert (len(telemetry.logs), telemetry.span("retry quote").events) == (3, [])
 
 
+def request(**attributes: int) -> None:
+    """Make the span that an HTTP instrumentation makes."""
+    attributes = {"http.request.method": "GET", **attributes}  # type: ignore[dict-item]
+    trace.get_tracer("http").start_span("GET", kind=trace.SpanKind.CLIENT, attributes=attributes).end()
+
+
+def test_http_spans_of_a_retry_say_how_often_they_were_sent_before(telemetry: Telemetry) -> None:
+    """Whoever makes them; by the innermost retry, and never over a value that is there."""
+    with traced_retry("outer") as outer:
+        for attempt in outer.attempts(2):
+            with attempt:
+                request()
+                request(**{"http.request.resend_count": 7})
+                with traced_retry("inner") as inner:
+                    for again in inner.attempts(3):
+                        with again:
+                            request()
+                            if again.number < 3:
+                                again.fail(TimeoutError())
+                if attempt.number == 1:
+                    attempt.fail(TimeoutError())
+    counts = [span.attributes.get("http.request.resend_count") for span in telemetry.spans if span.name == "GET"]
+    assert counts == [None, 7, None, 1, 2, 1, 7, None, 1, 2]
+
+
+def test_a_repair_sends_nothing_again(telemetry: Telemetry) -> None:
+    """Its requests are new ones, even inside a retry that has tried before."""
+    with traced_retry("outer") as outer:
+        for attempt in outer.attempts(2):
+            with attempt:
+                with traced_repair("invoice") as repair:
+                    for again in repair.attempts(2):
+                        with again:
+                            request()
+                            again.validated("schema", passed=again.number == 2)
+                if attempt.number == 1:
+                    attempt.fail(TimeoutError())
+    counts = [span.attributes.get("http.request.resend_count") for span in telemetry.spans if span.name == "GET"]
+    assert counts == [None] * 4
+
+
+def test_the_begin_of_operations_can_be_told_too(telemetry: Telemetry) -> None:
+    """With `SPANGUARD_STARTED=true` a log record at the begin outlives a process that is killed."""
+    settings.use(Settings(started=True))
+    with traced_retry("quote"):
+        assert [name for name, *_ in telemetry.logs] == ["resilience.operation.started"]
+
+
 def test_a_refused_retry_is_an_event(telemetry: Telemetry) -> None:
     """`retry.refused()` tells that a budget or a deadline forbade another attempt."""
     with traced_retry("quote") as retry:

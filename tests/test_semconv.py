@@ -34,9 +34,10 @@ OF_THE_RESOURCE = {semconv.SESSION, semconv.SCHEMA}
 @traced_llm_call(provider="openai")
 def ask(model: str = "gpt-5.2", **request: Any) -> Any:
     """A call with everything a response can tell."""
-    details = {"cached_tokens": 4, "cache_write_tokens": 3}
+    modal = {"text_tokens": 1, "image_tokens": 1, "audio_tokens": 1}
+    details = {"cached_tokens": 4, "cache_write_tokens": 3, "cached_tokens_details": modal, **modal}
     usage = {"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": details, "cost": 0.25}
-    return {**completion(), "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 2}}}
+    return {**completion(), "usage": {**usage, "completion_tokens_details": {"reasoning_tokens": 2, **modal}}}
 
 
 def everything() -> None:
@@ -129,10 +130,11 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
     keys, events, names = set(OF_THE_RESOURCE), set(), set()
     expected = {metric.name for metric in semconv.METRICS}
     for name, generation in semconv.GENERATIONS.items():
-        settings.use(Settings(semconv=name))
+        settings.use(Settings(semconv=name, started=True))
         telemetry.clear()
         everything()
         events |= {event for span in telemetry.spans for event, _ in span.events}
+        events |= {event for event, *_ in telemetry.logs}
         for span in telemetry.spans:
             keys |= span.attributes.keys() | {key for _, attributes in span.events for key in attributes}
         for metric, points in telemetry.metrics().items():
@@ -177,6 +179,7 @@ def test_gen_ai_names_are_those_of_the_conventions() -> None:
         "gen_ai.usage.cache_write.input_tokens",
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.token.modality",
+        *semconv.GEN_AI_MODAL.values(),
     }
     assert ours - known <= newer
 

@@ -44,6 +44,8 @@ LIMITER_ACTIONS: Final = ("acquire", "delay", "block", "skip")
 CACHE_RESULTS: Final = ("hit", "miss", "stale", "bypass", "error")
 HTTP_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER")
 USAGE_SOURCES: Final = ("provider", "caller")
+COST_SOURCES: Final = ("provider", "caller", "prices")
+MODALITIES: Final = ("text", "image", "audio", "unknown")
 UNRECOVERABLE: Final = frozenset(
     {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
 )
@@ -71,10 +73,15 @@ FINISH_REASONS: Final = frozenset(
         *("failed", "cancelled", "max_output_tokens", "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"),
         *("pause_turn", "model_context_window_exceeded", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE"),
         *("BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "OTHER"),
-        *("guardrail_intervened", "content_filtered"),
+        *("IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "NO_IMAGE", "IMAGE_RECITATION", "UNEXPECTED_TOOL_CALL"),
+        *("TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE", "ESCALATION"),
+        *("PUP_LIMITED_DISABLED", "CONTINUATION", "MODEL_ARMOR"),
+        *("compaction", "guardrail_intervened", "content_filtered"),
     }
 )
 OTHER: Final = "_OTHER"
+RESENT: Final = "spanguard-resent"
+"""Key in OpenTelemetry's context: how often the innermost retry has tried before. Both wings know it."""
 OVERFLOW: Final = "_other"
 
 # ----------------------------------------------------------------------------------------------------------- attributes
@@ -127,8 +134,9 @@ WASTED_INPUT: Final = _a("resilience.usage.wasted.input_tokens", "int", "number"
 WASTED_OUTPUT: Final = _a("resilience.usage.wasted.output_tokens", "int", "number", "Output tokens of all other attempts.")
 USEFUL_COST: Final = _a("resilience.usage.useful.cost", "double", "number", "Cost in USD of the attempt whose answer was used.")
 WASTED_COST: Final = _a("resilience.usage.wasted.cost", "double", "number", "Cost in USD of all other attempts.")
-CALL_COST: Final = _a("resilience.usage.cost", "double", "number", "Cost in USD of this call, as stated by the response or the caller.")
-USAGE_SOURCE: Final = _a("resilience.usage.source", "string", "enum", "Who stated the usage: the provider's response or the caller.", USAGE_SOURCES)
+CALL_COST: Final = _a("resilience.usage.cost", "double", "number", "Cost in USD of this call.")
+COST_SOURCE: Final = _a("resilience.usage.cost.source", "string", "enum", "Who said what the call cost: the provider's response, the caller, or the list of prices.", COST_SOURCES)
+USAGE_SOURCE: Final = _a("resilience.usage.source", "string", "enum", "Who counted the tokens: the provider's response or the caller.", USAGE_SOURCES)
 CHUNKS: Final = _a("resilience.stream.chunks", "int", "number", "How many chunks of the stream were consumed.")
 CLOSED_EARLY: Final = _a("resilience.stream.closed_early", "boolean", "flag", "The consumer stopped reading before the stream ended.")
 VALIDATION_RULE: Final = _a("resilience.validation.rule", "string", "name", "The rule that was checked.")
@@ -206,7 +214,7 @@ GEN_AI_CACHE_WRITE: Final = _a("gen_ai.usage.cache_write.input_tokens", "int", "
 GEN_AI_REASONING: Final = _a("gen_ai.usage.reasoning.output_tokens", "int", "number", "Output tokens spent on reasoning.")
 GEN_AI_CONVERSATION: Final = _a("gen_ai.conversation.id", "string", "pseudonym", "The conversation the call belongs to.")
 GEN_AI_TOKEN_TYPE: Final = _a("gen_ai.token.type", "string", "enum", "Whether the tokens were sent or received (generation 1.37).", TOKEN_TYPES)
-GEN_AI_MODALITY: Final = _a("gen_ai.token.modality", "string", "enum", "What the tokens encode (generation dev-2026-10).", ("text", "image", "audio", "unknown"))
+GEN_AI_MODALITY: Final = _a("gen_ai.token.modality", "string", "enum", "What the tokens encode (generation dev-2026-10).", MODALITIES)
 EVALUATION_NAME: Final = _a("gen_ai.evaluation.name", "string", "name", "The evaluation that was made.")
 EVALUATION_LABEL: Final = _a("gen_ai.evaluation.score.label", "string", "enum", "The verdict of the evaluation.", ("pass", "fail"))
 
@@ -232,10 +240,11 @@ RETRY_SCHEDULED: Final = Event("resilience.retry.scheduled", "WARN", "Another at
 RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
 RETRY_REFUSED: Final = Event("resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY)
 _GATE = (POLICY_TYPE, POLICY_NAME)
+OPERATION_STARTED: Final = Event("resilience.operation.started", "INFO", "An operation began; told only with SPANGUARD_STARTED, as a log record.", _GATE)
 FAILOVER_HOP: Final = Event("resilience.failover.hop", "WARN", "A candidate failed and the next one is tried.", (*_GATE, ATTEMPT_NUMBER, FAILOVER_FROM, FAILOVER_TO, ERROR_TYPE))
 BREAKER_TRANSITION: Final = Event("resilience.circuit_breaker.transition", "INFO", "A circuit breaker changed its state; ERROR when it opens, WARN when it half-opens.", (*_GATE, BREAKER_FROM, BREAKER_TO, BREAKER_FAILURES, BREAKER_RESET, BREAKER_SCOPE))
 LIMITER_REJECTED: Final = Event("resilience.rate_limiter.rejected", "WARN", "A limiter refused a permit.", (*_GATE, LIMITER_RESULT, LIMITER_DELAY, LIMITER_MAX_DELAY))
-_EVENTS = (EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED, FAILOVER_HOP, BREAKER_TRANSITION, LIMITER_REJECTED)
+_EVENTS = (OPERATION_STARTED, EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED, FAILOVER_HOP, BREAKER_TRANSITION, LIMITER_REJECTED)
 EVENTS: Final = {e.name: e for e in _EVENTS}
 
 # -------------------------------------------------------------------------------------------------------------- metrics
@@ -290,6 +299,16 @@ METRICS: Final = (
 # --------------------------------------------------------------------------------------- gen_ai, one table a generation
 
 TokenKind = Literal["input", "output", "cache_read", "cache_write", "reasoning"]
+_MODAL_KINDS: Final[dict[TokenKind, tuple[str, str]]] = {
+    "input": ("input_tokens", "Tokens sent"),
+    "output": ("output_tokens", "Tokens received"),
+    "cache_read": ("cache_read.input_tokens", "Input tokens served from the provider's cache"),
+}
+GEN_AI_MODAL: Final[dict[tuple[TokenKind, str], str]] = {
+    (kind, modality): _attribute(f"gen_ai.usage.{modality}.{name}", "int", "number", f"{what} that encode {modality} (generation dev-2026-10).")
+    for kind, (name, what) in _MODAL_KINDS.items()
+    for modality in MODALITIES[:3]
+}
 
 
 class TokenMetric(NamedTuple):
@@ -306,6 +325,7 @@ class Generation(NamedTuple):
     name: str
     schema_url: str
     cache_write: str
+    modal: dict[tuple[TokenKind, str], str]
     duration: Metric
     first_chunk: Metric
     per_chunk: Metric
@@ -321,7 +341,7 @@ def _seconds(name: str, brief: str, *more: str) -> Metric:
 
 def _modal(name: str, kind: TokenKind, brief: str) -> TokenMetric:
     counter = Metric(name, "counter", "{token}", brief, (*_CALL, GEN_AI_MODALITY))
-    return TokenMetric(counter, kind, ((GEN_AI_MODALITY, "unknown"),))
+    return TokenMetric(counter, kind)
 
 
 def _per_call(name: str, kind: TokenKind, brief: str) -> TokenMetric:
@@ -335,6 +355,7 @@ GENERATIONS: Final = {
         "1.37",
         "https://opentelemetry.io/schemas/1.37.0",
         GEN_AI_CACHE_CREATION,
+        {},
         _seconds("gen_ai.client.operation.duration", "How long calls took.", ERROR_TYPE),
         _seconds("gen_ai.client.operation.time_to_first_chunk", "How long streams took to their first chunk."),
         _seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time between the chunks of a stream."),
@@ -344,6 +365,7 @@ GENERATIONS: Final = {
         "dev-2026-10",
         "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev",
         GEN_AI_CACHE_WRITE,
+        GEN_AI_MODAL,
         _seconds(_dev + "duration", "How long calls took.", ERROR_TYPE),
         _seconds(_dev + "time_to_first_chunk", "How long streams took to their first chunk."),
         _seconds(_dev + "time_per_output_chunk", "Mean time between the chunks of a stream."),

@@ -67,7 +67,10 @@ VARIABLES: Final = {
         "File of the local store, or `off`. Default: `.spanguard/telemetry.db` in the working directory.",
     ),
     "run": Variable(
-        "SPANGUARD_RUN", "", _text, "Name of this run, the same for all processes that belong to it. Default: random."
+        "SPANGUARD_RUN",
+        "",
+        _text,
+        "Name of this run, the same for all processes that belong to it. Default: random, and handed on to child processes.",
     ),
     "events": Variable(
         "SPANGUARD_EVENTS",
@@ -76,11 +79,24 @@ VARIABLES: Final = {
         "Where events go: on the span that is recording (`span`), to log records (`log`), or to `both`. "
         "With no span recording they are log records in any case.",
     ),
+    "started": Variable(
+        "SPANGUARD_STARTED",
+        "false",
+        _flag,
+        "Tell the begin of each operation as a log record too, so that a process that is killed leaves a trace of it.",
+    ),
     "semconv": Variable(
         "SPANGUARD_SEMCONV",
         GENERATIONS[0],
         _one_of(*GENERATIONS),
         "Generation of the GenAI conventions: " + " or ".join(f"`{name}`" for name in GENERATIONS) + ".",
+    ),
+    "prices": Variable(
+        "SPANGUARD_PRICES",
+        "false",
+        _flag,
+        "Take the cost of a call from the package `genai-prices` (extra `prices`) where neither the response nor the program "
+        "states one. Its prices come with the package; nothing is fetched.",
     ),
     "exit_timeout": Variable(
         "SPANGUARD_EXIT_TIMEOUT",
@@ -113,7 +129,9 @@ class Settings(NamedTuple):
     store: str = ""
     run: str = ""
     events: str = "span"
+    started: bool = False
     semconv: str = GENERATIONS[0]
+    prices: bool = False
     exit_timeout: float = 2.0
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -88,7 +89,9 @@ def run() -> Run:
     """Run a command in this process, its output piped."""
 
     def invoke(*arguments: object, colour: bool = False) -> Result:
-        return CliRunner().invoke(main, [str(each) for each in arguments], color=colour)
+        # Click 8.1 mixes stdout and stderr unless it is told not to; later ones do not know the argument.
+        separate = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+        return CliRunner(**separate).invoke(main, [str(each) for each in arguments], color=colour)
 
     return invoke
 

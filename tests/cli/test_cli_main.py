@@ -34,7 +34,7 @@ def test_an_unknown_command_is_refused(run) -> None:
     """With click's own sentence and exit code 2."""
     result = run("shwo")
     assert result.exit_code == 2
-    assert "No such command" in result.output
+    assert "No such command" in result.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)

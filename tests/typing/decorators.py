@@ -7,7 +7,17 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, 
 
 from typing_extensions import assert_type
 
-from spanguard import association, traced_llm_call, traced_repair, traced_retry
+from spanguard import (
+    association,
+    traced_breaker,
+    traced_cache,
+    traced_failover,
+    traced_llm_call,
+    traced_rate_limit,
+    traced_repair,
+    traced_retry,
+    traced_validation,
+)
 
 
 @traced_llm_call
@@ -78,6 +88,23 @@ def stacked(goal: str, /, *steps: str) -> dict[str, int]:
     return {step: len(goal) for step in steps}
 
 
+@traced_failover("summarise")
+@traced_breaker("openai")
+@traced_rate_limit("openai")
+async def gated(text: str, *, limit: int = 3) -> list[str]:
+    return [text] * limit
+
+
+@traced_cache("answers")
+def found(key: str) -> str | None:
+    return key or None
+
+
+@traced_validation("schema")
+def valid(answer: str) -> bool:
+    return bool(answer)
+
+
 class Client:
     """Methods of every kind."""
 
@@ -104,6 +131,8 @@ def plain() -> None:
     assert_type(bare("a", model="b"), str)
     assert_type(with_arguments("a", limit=2), list[str])
     assert_type(bare_repair("a"), str)
+    assert_type(found("a"), str | None)
+    assert_type(valid("a"), bool)
     assert_type(stacked("goal", "one", "two"), dict[str, int])
 
 
@@ -112,6 +141,7 @@ async def coroutines() -> None:
     assert_type(await coroutine_with_arguments("a"), list[float])
     assert_type(await repair("a"), str)
     assert_type(await bare_retry("a"), str)
+    assert_type(await gated("a", limit=2), list[str])
 
 
 def generators() -> Generator[str, int, None]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from spanguard import association, configure, traced_llm_call, traced_repair
+from spanguard import association, configure, traced_breaker, traced_llm_call, traced_repair
 
 
 @traced_llm_call
@@ -34,6 +34,8 @@ def of_the_verbs() -> None:
     traced_llm_call(model=5)  # type: ignore[call-overload]
     traced_repair()  # type: ignore[call-overload]
     traced_repair(3)  # type: ignore[call-overload]
+    traced_breaker("openai", rejections=ValueError)  # type: ignore[arg-type]
+    traced_breaker("openai").on_transition("open")  # type: ignore[call-arg]
     association(user=1.5)  # type: ignore[arg-type]
     association(person="bob")  # type: ignore[call-arg]
 

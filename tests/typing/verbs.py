@@ -10,11 +10,29 @@ from uuid import UUID
 from typing_extensions import assert_type
 
 import spanguard
-from spanguard import association, configure, current_call, current_operation, traced_llm_call, traced_repair, traced_retry
+from spanguard import (
+    association,
+    configure,
+    current_call,
+    current_operation,
+    traced_breaker,
+    traced_cache,
+    traced_failover,
+    traced_llm_call,
+    traced_rate_limit,
+    traced_repair,
+    traced_retry,
+    traced_validation,
+)
 from spanguard._core.association import Association
 from spanguard._core.attempt import Attempt
+from spanguard._core.breaker import BreakerCall
 from spanguard._core.call import Call
+from spanguard._core.failover import Failover
+from spanguard._core.limiter import Wait
+from spanguard._core.lookup import Lookup
 from spanguard._core.operation import Operation
+from spanguard._core.validation import Validation
 from spanguard.pipeline import Pipeline
 
 
@@ -47,6 +65,29 @@ def operations() -> None:
         retry.scheduled(0.5, source="retry_after")
         retry.refused()
     assert_type(current_operation(), Operation)
+
+
+def failovers() -> None:
+    with traced_failover("summarise", work="w-1") as failover:
+        assert_type(failover, Failover)
+        for attempt in failover.candidates("primary", "backup"):
+            assert_type(attempt, Attempt)
+        with failover.candidate("primary") as one:
+            assert_type(one, Attempt)
+    assert_type(failover.on_failover("primary", "backup", ValueError()), None)
+
+
+def gates() -> None:
+    breaker = traced_breaker("openai", state="closed", rejections=(ConnectionRefusedError,))
+    with breaker as call:
+        assert_type(call, BreakerCall)
+    assert_type(breaker.on_transition("closed", "open", failures=5), None)
+    with traced_rate_limit("openai", max_delay=1.5) as wait:
+        assert_type(wait, Wait)
+    with traced_cache("answers", kind="exact") as lookup:
+        assert_type(lookup, Lookup)
+    with traced_validation("schema", stage="input") as check:
+        assert_type(check, Validation)
 
 
 def returns_from_within() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from spanguard._core.border import quiet
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope
 
 
@@ -20,5 +21,7 @@ class Association(Scope):
     @quiet
     def start(self) -> None:
         """Add the attributes to those that are inherited here; for the same name the innermost one holds."""
+        if not on():
+            return
         self.begin()
         self.inherited = {**self.inherited, **self._attributes}

@@ -53,6 +53,10 @@ class Owner(Protocol):
         """Hear how an attempt ended."""
         ...
 
+    def resends(self, number: int) -> int:
+        """Return how often an attempt of that number sends again what was sent before."""
+        ...
+
     def materialise(self) -> None:
         """Make the span that was put off."""
         ...
@@ -183,16 +187,19 @@ class Attempt(Scope):
     def start(self, before: int = 0) -> None:
         """Begin the attempt (``before`` nanoseconds ago), and its span unless the operation has put off its own."""
         operation = self._operation
-        if self.started or not operation.started:
+        if self.number:
+            return
+        self.number = operation.begun(self)  # for the program, whether anybody listens or not
+        if not operation.started:
             return
         self.begin(before)
         self.parent, self.inherited = self._above, self._above.inherited
-        self.number = operation.begun(self)
         if self.number > 1:
             operation.materialise()
         if not operation.deferred:
             # An operation's attempts are its children, wherever in the program they are made.
             self.open_span(self._label, {**self.about, **self.serves()}, operation.inner)
+        self.mark(semconv.RESENT, operation.resends(self.number))
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the attempt; the exception is the one that leaves it. Only the first time counts."""
@@ -230,6 +237,7 @@ class Attempt(Scope):
             start=self._start_ns,
             links=[Link(self._first)] if self._first.is_valid else [],
         )
+        self.enclose(self.span)
 
     @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
@@ -264,6 +272,7 @@ class Attempt(Scope):
         name = str(attributes.get(semconv.HTTP_METHOD, "HTTP"))
         start, self._sent = self._start_ns + self._sent, now
         span = self.recorder.start(name, {**self.inherited, **attributes}, parent=self.inner, start=start, client=True)
+        self.child_started(span.get_span_context())
         end_http(span, attributes, self._start_ns + now)
 
     # --------------------------------------------------------------------------------------------- what flows up the chain

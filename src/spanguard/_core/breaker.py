@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
 from opentelemetry.context import get_current
@@ -15,7 +15,7 @@ from spanguard._core import clock
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, is_cancellation
 from spanguard._core.gate import SECOND, Gate
-from spanguard._core.recorder import Attributes, Value, observe, recorder
+from spanguard._core.recorder import Attributes, Value, observe, on, recorder
 from spanguard._core.usage import amount, tokens
 
 _OPEN_CIRCUIT: Final = Failure("circuit_open", "circuit_open")
@@ -69,6 +69,7 @@ class BreakerCall(Gate):
     """One call that a circuit breaker protects; ``with traced_breaker("openai") as call`` gives it."""
 
     policy: ClassVar[str] = "circuit_breaker"
+    inherited: Mapping[str, str]
 
     def __init__(self, name: str, state: str | None, rejections: tuple[type[BaseException], ...]) -> None:
         super().__init__(name)
@@ -87,9 +88,11 @@ class BreakerCall(Gate):
         self._result = "ignored"
 
     @quiet
-    def start(self) -> None:
+    def start(self, before: int = 0) -> None:
         """Begin the call; spans inside carry the breaker's state."""
-        self.begin()
+        if not on():
+            return
+        self.begin(before)
         if self._given in semconv.BREAKER_STATES:
             if self._given != self._cell.state:
                 self._cell.enter(self._given)
@@ -135,14 +138,14 @@ def transition(
 ) -> None:
     """Tell that a breaker changed its state: an event where it happened, a count, and the state from now on."""
     where = "on_transition"
-    if new not in semconv.BREAKER_STATES or old not in semconv.BREAKER_STATES:
+    before, now = _state(old), _state(new)
+    if now not in semconv.BREAKER_STATES or before not in semconv.BREAKER_STATES:
         report(where, f"a state is none of {', '.join(semconv.BREAKER_STATES)}; the transition is left out")
         return
-    now, before = str(new), str(old)
     known = cell(name)
     known.enter(now)
     attributes: Attributes = {**known.by, semconv.BREAKER_FROM: before, semconv.BREAKER_TO: now}
-    recorder().measure(semconv.BREAKER_TRANSITIONS, 1, attributes, None)
+    recorder().measure(semconv.BREAKER_TRANSITIONS, 1, {**attributes}, None)  # older SDKs keep the very mapping
     more: tuple[tuple[str, Value | None], ...] = (
         (semconv.BREAKER_FAILURES, tokens(where, failures)),
         (semconv.BREAKER_RESET, amount(where, reset_timeout)),
@@ -157,6 +160,11 @@ def transition(
         within=context,
         severity=_SEVERITIES[now],
     )
+
+
+def _state(given: object) -> str:
+    """Return a state in our words: breakers write `half-open` or `HALF_OPEN`, and hand over objects that have a name."""
+    return str(getattr(given, "name", given)).lower().replace("-", "_")
 
 
 def _states() -> Iterator[tuple[float, Attributes]]:

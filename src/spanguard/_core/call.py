@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
+from spanguard._core import clock
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import Failure, failure, is_cancellation
-from spanguard._core.readers import UNREAD, Reading, StreamReader, finish_reason, read
+from spanguard._core.prices import price
+from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
+from spanguard._core.readers.response import read
+from spanguard._core.readers.stream import StreamReader
 from spanguard._core.recorder import Attributes, Value, on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import NOTHING, Spent, Usage, amount, tokens
@@ -16,11 +20,13 @@ from spanguard.semconv import (
     CALL_COST,
     CHUNKS,
     CLOSED_EARLY,
+    COST_SOURCE,
     ERROR_TYPE,
     GEN_AI_CACHE_READ,
     GEN_AI_FINISH,
     GEN_AI_FIRST_CHUNK,
     GEN_AI_INPUT,
+    GEN_AI_MODALITY,
     GEN_AI_MODEL,
     GEN_AI_OPERATION,
     GEN_AI_OUTPUT,
@@ -60,9 +66,10 @@ class Call(Scope):
         self._response: object = None
         self._stream: StreamReader | None = None
         self._closed_early = False
-        self._first_ticks = 0
-        self._last_ticks = 0
+        self._first_ticks: int | None = None
+        self._last_ticks: int = 0
         self._counted: list[object] = []
+        self._priced = False
 
     # ----------------------------------------------------------------------------------------------- what a user calls
 
@@ -129,18 +136,20 @@ class Call(Scope):
         name = f"{self._operation or 'llm_call'} {self._model}" if self._model else self._operation or "llm_call"
         self.open_span(name, {**known, **attributes})
 
-    def follow(self) -> None:
-        """Say that the answer is a stream, whose chunks will be given to `chunk`."""
-        self._stream = StreamReader()
+    def follow(self) -> Callable[[object], None] | None:
+        """Hear that the answer is a stream; return what takes its chunks, and does next to nothing for each."""
+        if not self.started:
+            return None
+        reader = self._stream = StreamReader()
+        keep, ticks = reader.chunk, clock.ticks
 
-    def chunk(self, chunk: object) -> None:
-        """Take one chunk of the stream."""
-        stream = self._stream
-        if stream is not None and self.started:
-            stream.chunk(chunk)
-            self._last_ticks = self.elapsed()
-            if stream.count == 1:
-                self._first_ticks = self._last_ticks
+        def chunk(chunk: object) -> None:
+            keep(chunk)
+            self._last_ticks = now = ticks()
+            if self._first_ticks is None:
+                self._first_ticks = now
+
+        return chunk
 
     @quiet
     def returned(self, value: object) -> None:
@@ -165,6 +174,7 @@ class Call(Scope):
         fault = failure(error) if error is not None else None
         cancelled = error is not None and is_cancellation(error)
         provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
+        reading = self._with_cost(reading, provider)
         self._measure(elapsed, provider, model, reading.usage, None if cancelled else fault)
         attributes = self._learnt(reading, model)
         if provider and not self._provider:
@@ -202,32 +212,50 @@ class Call(Scope):
         kept = [] if self._stream is None else self._stream.kept
         return kept if self._response is None else [*kept, self._response]
 
+    def _with_cost(self, reading: Reading, provider: str | None) -> Reading:
+        model = reading.model or self._model
+        if reading.usage.cost is not None or not self.recorder.settings.prices or not model:
+            return reading
+        cost = ask("prices", lambda: price(provider, model, reading.usage))
+        self._priced = cost is not None
+        return reading._replace(usage=reading.usage._replace(cost=cost))
+
     def _learnt(self, reading: Reading, model: str | None) -> Attributes:
-        usage = reading.usage
-        attributes: Attributes = {}
-        values: tuple[tuple[str, Value | None], ...] = (
-            (GEN_AI_RESPONSE_MODEL, model),
-            (GEN_AI_INPUT, usage.input),
-            (GEN_AI_OUTPUT, usage.output),
-            (GEN_AI_CACHE_READ, usage.cache_read),
-            (self.recorder.generation.cache_write, usage.cache_write),
-            (GEN_AI_REASONING, usage.reasoning),
-            (CALL_COST, usage.cost),
-        )
-        for name, value in values:
-            if value is not None:
-                attributes[name] = value
+        attributes = self._used(reading.usage)
+        if model:
+            attributes[GEN_AI_RESPONSE_MODEL] = model
         if reading.id:
             attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id)
         if reading.finish_reasons:
             attributes[GEN_AI_FINISH] = reading.finish_reasons
-        if usage != NOTHING:
-            attributes[USAGE_SOURCE] = "caller" if self._stated.usage != NOTHING else "provider"
         stream = self._stream
         if stream is not None:
             attributes[CHUNKS] = stream.count
-            if stream.count:
-                attributes[GEN_AI_FIRST_CHUNK] = self._first_ticks / _SECOND
+            if self._first_ticks is not None:
+                attributes[GEN_AI_FIRST_CHUNK] = (self._first_ticks - self._start_ticks) / _SECOND
+        return attributes
+
+    def _used(self, usage: Usage) -> Attributes:
+        table = self.recorder.generation
+        values: tuple[tuple[str, Value | None], ...] = (
+            (GEN_AI_INPUT, usage.input),
+            (GEN_AI_OUTPUT, usage.output),
+            (GEN_AI_CACHE_READ, usage.cache_read),
+            (table.cache_write, usage.cache_write),
+            (GEN_AI_REASONING, usage.reasoning),
+            (CALL_COST, usage.cost),
+        )
+        attributes: Attributes = {name: value for name, value in values if value is not None}
+        stated = self._stated.usage
+        if usage.counted:
+            attributes[USAGE_SOURCE] = "caller" if stated.counted else "provider"
+        if usage.cost is not None:
+            attributes[COST_SOURCE] = "caller" if stated.cost is not None else "prices" if self._priced else "provider"
+        if usage.modal is not None:
+            for (kind, modality), name in table.modal.items():
+                count = usage.by_modality(kind).get(modality)
+                if count is not None:
+                    attributes[name] = count
         return attributes
 
     @quiet
@@ -241,14 +269,18 @@ class Call(Scope):
         record(table.duration, elapsed / _SECOND, {**base, ERROR_TYPE: error.type} if error else base, within)
         for metric, kind, fixed in table.tokens:
             count: int | None = getattr(usage, kind)
-            if count is not None:
+            if count is None:
+                continue
+            if GEN_AI_MODALITY in metric.attributes:
+                for modality, part in usage.by_modality(kind).items():
+                    record(metric, part, {**base, GEN_AI_MODALITY: modality}, within)
+            else:
                 record(metric, count, {**base, **dict(fixed)}, within)
-        stream = self._stream
-        if stream is not None and stream.count:
-            record(table.first_chunk, self._first_ticks / _SECOND, base, within)
+        stream, first = self._stream, self._first_ticks
+        if stream is not None and first is not None:
+            record(table.first_chunk, (first - self._start_ticks) / _SECOND, base, within)
             if stream.count > 1:
-                gap = (self._last_ticks - self._first_ticks) / (stream.count - 1)
-                record(table.per_chunk, gap / _SECOND, base, within)
+                record(table.per_chunk, (self._last_ticks - first) / (stream.count - 1) / _SECOND, base, within)
 
 
 _INERT: Final = Call()

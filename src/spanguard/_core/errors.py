@@ -28,6 +28,9 @@ REFUSED: Final = Failure("validation_error", "validation_error")
 UNKNOWN: Final = Failure(OTHER, "other")
 """The program says that an attempt failed, and not how."""
 
+ABANDONED: Final = Failure("stream_abandoned", "cancelled")
+"""Nobody closed the stream: it fell to the garbage collector, the event loop or the interpreter's exit."""
+
 _LONGEST: Final = 200
 _BY_STATUS: Final = {
     400: "bad_request",
@@ -55,7 +58,6 @@ _BY_WORD: Final = (
     ("ratelimit", "rate_limited"),
     ("timeout", "timeout"),
     ("deadlineexceeded", "timeout"),
-    ("cancelled", "cancelled"),
     ("circuitbreaker", "circuit_open"),
     ("authentication", "authentication"),
     ("permissiondenied", "authentication"),
@@ -78,46 +80,84 @@ _BY_WORD: Final = (
 )
 
 
+# Exceptions that say that somebody stopped the work: those of Python, asyncio and concurrent.futures, trio, and gevent.
+_STOPS: Final = frozenset({"KeyboardInterrupt", "SystemExit", "GeneratorExit", "CancelledError", "Cancelled", "GreenletExit"})
+_MOST_LEAVES: Final = 1000
+
+
+class StreamAbandoned(GeneratorExit):
+    """Ends a stream that nobody closed, in place of the exception that nobody saw."""
+
+
 def failure(error: BaseException) -> Failure:
-    """Tell what an exception is. Reads its class, ``status_code`` and ``code``; never calls ``str`` or ``repr`` on it."""
-    return Failure(type_name(type(error)), "cancelled" if is_cancellation(error) else _category(error))
+    """Tell what an exception is. Reads its class, status and code, never calls ``str`` or ``repr`` on it, never raises."""
+    if type(error) is StreamAbandoned:
+        return ABANDONED
+    return Failure(type_name(type(error)), _category(error))
 
 
 def type_name(cls: type) -> str:
     """Return the name of an exception class as ``error.type`` shows it: qualified, without ``builtins``."""
-    module = cls.__module__
-    name = cls.__qualname__ if module in ("builtins", "__main__") else f"{module}.{cls.__qualname__}"
+    module, name = _attribute(cls, "__module__"), _attribute(cls, "__qualname__")
+    if not (isinstance(module, str) and isinstance(name, str)):
+        return OTHER
+    name = name if module in ("builtins", "__main__") else f"{module}.{name}"
     plain = len(name) <= _LONGEST and all(part.isidentifier() or part == "<locals>" for part in name.split("."))
     return name if plain else OTHER  # a class can be made at run time, under any name
 
 
 def is_cancellation(error: BaseException) -> bool:
     """Whether the error says that somebody stopped the work, rather than that the work went wrong."""
-    if isinstance(error, Exception):
-        return type(error).__name__ == "CancelledError"  # that of concurrent.futures is an Exception
-    inner: tuple[BaseException, ...] | None = getattr(error, "exceptions", None)
-    if inner is None:
-        return True
-    return all(is_cancellation(each) for each in inner)
+    return _category(error) == "cancelled"
 
 
 def _category(error: BaseException) -> str:
+    """Return the category of an error, or of a group the one that all its leaves share."""
+    found: set[str] = set()
+    left, seen = [error], 0
+    while left and seen < _MOST_LEAVES and len(found) < 2:
+        each = left.pop()
+        seen += 1
+        inner = _attribute(each, "exceptions") if _is_group(each) else None
+        if isinstance(inner, tuple) and inner:
+            left += inner
+        else:
+            found.add(_of_one(each))
+    return found.pop() if len(found) == 1 and not left else "other"
+
+
+def _is_group(error: BaseException) -> bool:
+    # By name: Python 3.10 has no groups of its own, and those of the package `exceptiongroup`.
+    return any(cls.__name__ == "BaseExceptionGroup" for cls in type(error).__mro__)
+
+
+def _of_one(error: BaseException) -> str:
+    names = [cls.__name__ for cls in type(error).__mro__]
+    if not _STOPS.isdisjoint(names):
+        return "cancelled"
     code = _attribute(error, "code")
-    if isinstance(code, str) and code in _BY_CODE:
-        return _BY_CODE[code]
-    status = _attribute(error, "status_code")
-    if isinstance(status, int) and status >= 400:
-        return _BY_STATUS.get(status) or ("backend_error" if status >= 500 else "bad_request")
-    names = [cls.__name__.lower() for cls in type(error).__mro__]
+    if isinstance(code, str) and (known := _BY_CODE.get(str.__str__(code))):
+        return known
+    for status in (_attribute(error, "status_code"), _attribute(error, "status"), code, _answered(error)):
+        if isinstance(status, int) and 400 <= (number := int.__int__(status)) < 600:
+            return _BY_STATUS.get(number) or ("backend_error" if number >= 500 else "bad_request")
+    lowered = [name.lower() for name in names]
     for word, category in _BY_WORD:
-        if any(word in name for name in names):
+        if any(word in name for name in lowered):
             return category
     return "other"
 
 
-def _attribute(error: BaseException, name: str) -> object:
+def _answered(error: BaseException) -> object:
+    """Return the status of the response that httpx's and requests' errors carry."""
+    response = _attribute(error, "response")
+    return None if response is None else _attribute(response, "status_code")
+
+
+def _attribute(owner: object, name: str) -> object:
     try:
-        value: object = getattr(error, name, None)
-    except Exception:  # a property of somebody's exception that raises
+        value: object = getattr(owner, name, None)
+        isinstance(value, str)  # asks for its class, which an object may refuse to tell
+    except Exception:  # somebody's property that raises
         return None
     return value

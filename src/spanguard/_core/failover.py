@@ -25,6 +25,7 @@ class Failover(Operation):
 
     def __init__(self, name: str, work: str | None, artifact: str | None) -> None:
         super().__init__("failover", name)
+        self._told = 0
         for key, identity in ((semconv.WORK_ID, work), (semconv.ARTIFACT_ID, artifact)):
             if identity is not None:
                 self._about[key] = pseudonym(str(identity))
@@ -66,6 +67,8 @@ class Failover(Operation):
         code = sys._getframe(2).f_code  # past `quiet`
         names = clear("on_failover", old, code), clear("on_failover", new, code)
         if self.started and not self.done and names[0] and names[1]:
+            self._told += 1
+            self.ended("error")
             self._hop(names[0], names[1], failure(error).type if error is not None else None)
 
     def _candidate(self, code: CodeType, name: str, **facts: str | int | None) -> Attempt:
@@ -89,7 +92,7 @@ class Failover(Operation):
         """Hear that a candidate is tried; if the one before failed, that is a hop."""
         before = self._last
         number = super().begun(attempt)
-        if before is not None and before.outcome not in ("", "success"):
+        if self.started and before is not None and before.outcome not in ("", "success"):
             names = [str(each.about.get(semconv.FAILOVER_CANDIDATE, semconv.OTHER)) for each in (before, attempt)]
             self._hop(names[0], names[1], before.error.type if before.error is not None else None, number)
         return number
@@ -101,6 +104,11 @@ class Failover(Operation):
             by[semconv.ERROR_TYPE] = error
         self.recorder.measure(semconv.FAILOVER_HOPS, 1, by, self.inner)
         self.tell(semconv.FAILOVER_HOP, {**by, semconv.ATTEMPT_NUMBER: number} if number is not None else by)
+
+    @property
+    def _tries(self) -> int:
+        # Hops that were told after the fact stand for candidates that were tried.
+        return max(self._count, self._told + 1)
 
     def _tried_all(self) -> bool:
         # Without a list of candidates nobody knows how many there are: more than one was tried, and the error got out.

@@ -9,7 +9,7 @@ from opentelemetry.trace import get_current_span
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import Failure
-from spanguard._core.recorder import Attributes
+from spanguard._core.recorder import Attributes, on
 from spanguard._core.scope import Scope
 from spanguard.semconv import Event
 
@@ -29,9 +29,11 @@ class Gate(Scope):
         self.by: Attributes = {semconv.POLICY_TYPE: self.policy, semconv.POLICY_NAME: name}
 
     @quiet
-    def start(self) -> None:
-        """Begin the passage."""
-        self.begin()
+    def start(self, before: int = 0) -> None:
+        """Begin the passage, ``before`` nanoseconds ago."""
+        if not on():
+            return
+        self.begin(before)
 
     def show(self, elapsed: int, attributes: Attributes, error: Failure | None = None) -> None:
         """Make the span of this passage, backdated to its begin, and end it; an error makes it ERROR."""

@@ -8,7 +8,7 @@ from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.gate import SECOND, SHORT, Gate
-from spanguard._core.recorder import Attributes
+from spanguard._core.recorder import Attributes, on
 from spanguard._core.usage import amount
 
 _REFUSED: Final = Failure("rate_limited_local", "rate_limited")
@@ -44,9 +44,11 @@ class Wait(Gate):
         self._delay = amount("delayed", seconds)
 
     @quiet
-    def start(self) -> None:
-        """Begin to wait."""
-        self.begin()
+    def start(self, before: int = 0) -> None:
+        """Begin to wait, ``before`` nanoseconds ago."""
+        if not on():
+            return
+        self.begin(before)
         self.recorder.measure(semconv.LIMITER_QUEUED, 1, self.by, self.outer)
 
     @quiet

@@ -18,13 +18,13 @@ from spanguard._core.book import Pending, count_tokens, summary
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.packages import package_name
-from spanguard._core.recorder import Attributes
+from spanguard._core.recorder import Attributes, on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import Spent, amount, tokens
 
 _SECOND: Final = 1e9
 _USED: Final = ("success", "recovered")
-_BROKEN: Final = ("exhausted", "failed")
+_BROKEN: Final = ("exhausted", "failed", "rejected")
 _MOST_DEPENDENCIES: Final = 50
 
 
@@ -35,16 +35,18 @@ class Operation(Scope):
     waits, never catches, and tries again only in so far as `attempts` hands out the next attempt.
     """
 
-    def __init__(self, policy: str, name: str) -> None:
+    def __init__(self, policy: str, name: str, limit: int | None = None) -> None:
         super().__init__()
         self._policy: Attributes = {semconv.POLICY_TYPE: policy, semconv.POLICY_NAME: name}
         self._span_name = f"{policy} {name}"
         self._defers = policy == "retry"
-        self._limit: int | None = None
+        self._limit = limit
         self._count = 0
         self._failed = 0
         self._degraded = False
+        self._rejected = False
         self._about: Attributes = {}
+        self._dependencies: dict[str, None] = {}
         self._last: Attempt | None = None
         self._pending = Pending()
         self._wasted: list[Spent] = []
@@ -54,14 +56,14 @@ class Operation(Scope):
     # ----------------------------------------------------------------------------------------------- what a user calls
 
     def attempts(self, limit: int | None = None) -> Iterator[Attempt]:
-        """Hand out attempts to loop over, at most ``limit`` of them, until one has succeeded.
+        """Hand out attempts to loop over, at most ``limit`` of them (default: the verb's), until one has succeeded.
 
         Each is used as ``with attempt:``. Without a limit it goes on until one succeeds or the loop is left. An attempt
         has succeeded when its block ends without an exception and without a verdict against it.
         """
-        self._limit = limit
+        self._limit = self._limit if limit is None else limit
         made = 0
-        while limit is None or made < limit:
+        while self._limit is None or made < self._limit:
             made += 1
             attempt = self.attempt()
             yield attempt
@@ -76,6 +78,10 @@ class Operation(Scope):
     def current_attempt(self) -> Attempt:
         """The attempt that was begun last, running or not; one that ignores what it is told if there is none."""
         return self._last or Attempt(_INERT, _INERT)
+
+    def rejected(self) -> None:
+        """Say that the operation was refused before any attempt, by a check of its input say: the outcome is ``rejected``."""
+        self._rejected = True
 
     def degraded(self) -> None:
         """Say that the caller gets a fallback value instead of a real answer: the outcome is ``degraded``."""
@@ -101,15 +107,16 @@ class Operation(Scope):
     ) -> None:
         """Describe what a generation was about: lengths in characters, and packages that generated code tried to use.
 
-        A package is shown if it is in the standard library or well known, otherwise as a pseudonym.
+        Called again, it replaces the lengths and adds to the packages. A package is shown if it is in the standard library
+        or well known, otherwise as a pseudonym.
         """
         for key, value in ((semconv.INPUT_LENGTH, input_length), (semconv.OUTPUT_LENGTH, output_length)):
             length = tokens("generated", value)
             if length is not None:
                 self._about[key] = length
-        found = tuple(dict.fromkeys(package_name(each) for each in dependencies))
-        if found:
-            self._about[semconv.DEPENDENCIES] = found[:_MOST_DEPENDENCIES]
+        self._dependencies.update(dict.fromkeys(package_name(each) for each in dependencies))
+        if self._dependencies:
+            self._about[semconv.DEPENDENCIES] = tuple(self._dependencies)[:_MOST_DEPENDENCIES]
 
     @quiet
     def scheduled(self, delay: float, *, source: str = "backoff") -> None:
@@ -145,7 +152,10 @@ class Operation(Scope):
     @quiet
     def start(self) -> None:
         """Start the operation; a retry below another span makes no span until it has something to show."""
+        if not on():
+            return
         self.begin()
+        self.recorder.started(self._policy, self.outer)
         self.deferred = self._defers and get_current_span(self.outer).get_span_context().is_valid
         if not self.deferred:
             self.open_span(self._span_name, self.serves())
@@ -179,13 +189,15 @@ class Operation(Scope):
             self.tell(semconv.RETRY_EXHAUSTED, self._about_last())
         if not self.deferred:
             attributes = {**self._ending(outcome), **summary(spent if used else [], self._wasted)}
-            self.end_span(elapsed, attributes, fault, failed=outcome in _BROKEN)
+            self.end_span(elapsed, attributes, fault, failed=outcome in _BROKEN and fault is not None)
 
     def _judge(self, error: BaseException | None) -> str:
         last = self._last
+        if error is not None and is_cancellation(error):
+            return "cancelled"
+        if self._rejected and last is None:
+            return "rejected"
         if error is not None:
-            if is_cancellation(error):
-                return "cancelled"
             return "exhausted" if self._tried_all() and last is not None and last.outcome != "success" else "failed"
         if self._degraded:
             return "degraded"
@@ -212,7 +224,7 @@ class Operation(Scope):
     @property
     def _tries(self) -> int:
         # A decorated function that makes no attempts of its own is one attempt.
-        return max(self._count, 1)
+        return self._count if self._rejected else max(self._count, 1)
 
     def _ending(self, outcome: str) -> Attributes:
         ending: Attributes = {**self._about, semconv.OUTCOME: outcome, semconv.ATTEMPT_COUNT: self._tries}
@@ -268,6 +280,10 @@ class Operation(Scope):
             count_tokens(self, self._policy, spent, "useful")
         else:
             above.spend(spent)
+
+    def resends(self, number: int) -> int:
+        """Return how often an attempt of that number sends again what was sent before; only a retry does."""
+        return number - 1 if self._defers else 0
 
     def serves(self) -> Attributes:
         """Return the attributes that tell which policy this is."""

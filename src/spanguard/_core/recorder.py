@@ -60,7 +60,7 @@ class Recorder:
     def __init__(self, settings: Settings) -> None:
         self.settings: Final = settings
         self.providers: Final = _providers()
-        self.inherited = False
+        self.inherited: bool = False
         """Whether what is recorded with it belongs to the process that this one was forked from."""
         self.generation: Final[Generation] = semconv.GENERATIONS[settings.semconv]
         self._on_span = settings.events != "log"
@@ -98,6 +98,12 @@ class Recorder:
             instrument.record(value, attributes, within)
         elif isinstance(instrument, (Counter, UpDownCounter)):
             instrument.add(value, attributes, within)
+
+    def started(self, attributes: Attributes, within: Context) -> None:
+        """Tell the begin of an operation as a log record, if the settings ask for it: a span is told at its end."""
+        if self.settings.started:
+            event = semconv.OPERATION_STARTED
+            _log_event(event, event.severity, attributes, within)
 
     def event(
         self, event: Event, attributes: Attributes, *, span: Span, within: Context, severity: Severity | None = None

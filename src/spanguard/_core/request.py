@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import math
+import sys
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final, cast
 
 from spanguard import semconv
 from spanguard._core.recorder import Attributes
@@ -22,6 +22,9 @@ _NUMBERS: Final = {
     "seed": (semconv.GEN_AI_SEED, int),
     "n": (semconv.GEN_AI_CHOICES, int),
 }
+# Since Python 3.14 annotations are evaluated late, and may name what only type checkers import: 4 asks for their text.
+_AS_WRITTEN: Final[dict[str, Any]] = {"annotation_format": 4} if sys.version_info >= (3, 14) else {}
+_LIMIT: Final = 2**63
 _KNOWN: Final = frozenset({"model", "stream", *_NUMBERS})
 
 
@@ -32,8 +35,8 @@ class Request:
         self._places: list[tuple[str, int, object]] = []
         self._open = False
         try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):  # some builtins tell no signature
+            parameters = inspect.signature(function, **_AS_WRITTEN).parameters.values()
+        except Exception:  # some builtins tell no signature, and some callables raise what they like
             return
         for place, parameter in enumerate(parameters):
             if parameter.kind is parameter.VAR_KEYWORD:
@@ -52,6 +55,10 @@ class Request:
                 found[name] = value
         if self._open:
             found.update({name: value for name, value in kwargs.items() if name in _KNOWN and value is not None})
+        model = found.get("model")
+        if model is not None:
+            # Enums of text are text. Whatever else an argument is, it is not asked for its class, which it may make up.
+            found["model"] = str.__str__(cast("str", model)) if issubclass(type(model), str) else None
         return found
 
 
@@ -62,8 +69,18 @@ def request_attributes(arguments: Mapping[str, object]) -> Attributes:
         if name == "stream":
             if value is True:
                 attributes[semconv.GEN_AI_STREAM] = True
-        elif name in _NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        elif name in _NUMBERS:
             attribute, kind = _NUMBERS[name]
-            if math.isfinite(value) and not (name == "n" and value == 1):
-                attributes[attribute] = kind(value)
+            number = _number(value)
+            if number is not None and not (name == "n" and number == 1):
+                attributes[attribute] = kind(number)
     return attributes
+
+
+def _number(value: object) -> int | float | None:
+    """Return a number that fits an attribute; a subclass of a number is not asked what it thinks its value is."""
+    cls = type(value)
+    if cls is bool or not issubclass(cls, (int, float)):
+        return None
+    number: int | float = int.__int__(cast("int", value)) if issubclass(cls, int) else float.__float__(cast("float", value))
+    return number if -_LIMIT <= number < _LIMIT else None

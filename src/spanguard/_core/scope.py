@@ -6,7 +6,7 @@ operation it belongs to, in threads and tasks alike, wherever the context goes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import ClassVar, Final
 
@@ -65,9 +65,13 @@ class Scope:
             attributes = {**self.inherited, **attributes}
         span = self.recorder.start(name, attributes, parent=parent or self.outer, start=self._start_ns, gen_ai=self.gen_ai)
         self.span = span
-        self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
+        self.enclose(span)
         if self.parent is not None:
             self.parent.child_started(span.get_span_context())
+
+    def enclose(self, span: Span) -> None:
+        """Make the span the one that what happens in this scope from now on belongs to."""
+        self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
 
     def elapsed(self) -> int:
         """Nanoseconds since the begin, by the monotonic clock."""
@@ -76,7 +80,7 @@ class Scope:
     def end_span(self, elapsed: int, attributes: Attributes, error: Failure | None, *, failed: bool) -> None:
         """End the span with what was learnt; an error sets the status only where the scope itself failed."""
         span = self.span
-        if span.is_recording():
+        if span.is_recording() and not self.recorder.inherited:
             if error is not None:
                 attributes.update(error_attributes(error))
             if attributes:
@@ -88,11 +92,9 @@ class Scope:
     def finish(self, error: BaseException | None = None) -> None:
         """End the work; the exception is the one that leaves it. Only the first time counts."""
 
-    def follow(self) -> None:
-        """Hear that the work goes on as a stream, whose chunks will be given to `chunk`."""
-
-    def chunk(self, chunk: object) -> None:
-        """Hear of one chunk of the stream; called for each, so it does next to nothing."""
+    def follow(self) -> Callable[[object], None] | None:
+        """Hear that the work goes on as a stream; return what wants to hear of each chunk, if anything does."""
+        return None
 
     def returned(self, value: object) -> None:
         """Hear what the work returned."""
@@ -100,6 +102,11 @@ class Scope:
     def stopped_early(self, error: BaseException) -> None:
         """End the work because the consumer of its stream stopped reading."""
         self.finish(error)
+
+    def mark(self, key: str, value: object) -> None:
+        """Leave a value in the context of this scope for those who know the key."""
+        if self.inner.get(key, 0) != value:
+            self._inner = set_value(key, value, self._inner)
 
     # -------------------------------------------------------------------------------------------------------- current
 

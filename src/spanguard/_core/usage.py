@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple, SupportsFloat
+from decimal import Decimal
+from numbers import Real
+from typing import NamedTuple, TypeVar
 
 from spanguard._core.border import report
+from spanguard.semconv import TokenKind
+
+N = TypeVar("N", int, float)
 
 LARGEST = 2**53
 """More tokens than this in one call are taken for a mistake."""
+
+
+Modal = tuple[TokenKind, str, int]
+"""How many tokens of a kind encode text, image or audio."""
 
 
 class Usage(NamedTuple):
@@ -22,16 +31,54 @@ class Usage(NamedTuple):
     cache_write: int | None = None
     reasoning: int | None = None
     cost: float | None = None
+    modal: tuple[Modal, ...] | None = None
 
     def over(self, other: Usage) -> Usage:
         """Return this usage, completed from the other where this one does not know."""
-        if self is NOTHING:
-            return other
-        known = {name: value for name, value in self._asdict().items() if value is not None}
-        return other._replace(**known)
+        if self is NOTHING or other is NOTHING:
+            return other if self is NOTHING else self
+        pairs = zip(self, other, strict=True)
+        return Usage._make(theirs if mine is None else mine for mine, theirs in pairs)
+
+    def plus(self, other: Usage) -> Usage:
+        """Return the sum with the other, for streams whose chunks each count their own."""
+        if self is NOTHING or other is NOTHING:
+            return self.over(other)
+        return Usage(
+            _plus(self.input, other.input),
+            _plus(self.output, other.output),
+            _plus(self.cache_read, other.cache_read),
+            _plus(self.cache_write, other.cache_write),
+            _plus(self.reasoning, other.reasoning),
+            _plus(self.cost, other.cost),
+            (*(self.modal or ()), *(other.modal or ())) or None,
+        )
+
+    @property
+    def counted(self) -> bool:
+        """Whether any token count is known."""
+        return any(count is not None for count in self[:5])
+
+    def by_modality(self, kind: TokenKind) -> dict[str, int]:
+        """Return how many tokens of a kind there are of each modality, which add up to its count; the rest is ``unknown``."""
+        whole: int | None = getattr(self, kind)
+        if whole is None:
+            return {}
+        parts: defaultdict[str, int] = defaultdict(int)
+        for of, modality, count in self.modal or ():
+            if of == kind:
+                parts[modality] += count
+        rest = whole - sum(parts.values())
+        if rest < 0:  # a breakdown of something else
+            return {"unknown": whole}
+        return {**parts, "unknown": rest} if rest or not parts else dict(parts)
 
 
 NOTHING = Usage()
+
+
+def _plus(mine: N | None, theirs: N | None) -> N | None:
+    return mine if theirs is None else theirs if mine is None else mine + theirs
 
 
 class Spent(NamedTuple):
@@ -69,8 +116,8 @@ def by_model(spent: Iterable[Spent]) -> dict[tuple[str | None, str | None], Tota
 
 def tokens(where: str, value: object) -> int | None:
     """Return a token count if the value can be one; report it and return None otherwise. None stays None, in silence."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= LARGEST):
+        return value
     number = _number(value)
     if number is not None and 0 <= number <= LARGEST and number == int(number):
         return int(number)
@@ -93,7 +140,7 @@ def _number(value: object) -> float | None:
     """Return an int as it is, other numbers (Decimal, numpy's) as a float, and None for NaN, bool, text and the rest."""
     if type(value) is int:
         return value
-    if isinstance(value, (bool, str, bytes)) or not isinstance(value, SupportsFloat):
+    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
         return None
     number = float(value)
     return None if math.isnan(number) else number

@@ -83,7 +83,7 @@ class Validation(Gate):
         verdict = self._verdict or Verdict(self._name, passed=error is None, stage=self._stage)
         if error is not None and verdict.passed:
             verdict = verdict._replace(passed=False)
-        if verdict.refuses and verdict.stage == "output":
+        if verdict.refuses:
             self._refuse()
         tell_verdict(self, self.by, verdict, self._code)
         by: Attributes = {**self.by, semconv.VALIDATION_RESULT: "pass" if verdict.passed else "fail"}

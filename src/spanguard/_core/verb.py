@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, TracebackType
 from typing import Generic, ParamSpec, TypeVar
@@ -21,7 +22,7 @@ class Verb(Generic[S]):
 
     def __init__(self, code: CodeType) -> None:
         self._code = code
-        self._running: list[S] = []
+        self._running: list[tuple[int, S]] = []
 
     def make(self) -> S:
         """Make the scope of one use; it is started by `begin`."""
@@ -44,21 +45,22 @@ class Verb(Generic[S]):
     def __enter__(self) -> S:
         scope = self.make()
         self.begin(scope)
-        self._running.append(scope)
+        self._running.append((id(sys._getframe(1)), scope))
         scope.resume()
         return scope
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # One verb may be entered many times at once: the current scope is the one to leave, unless the context is not
-        # the one that was entered (a generator closed from elsewhere) or nothing was started (no SDK).
-        scope = current_scope()
-        running = [each for each in self._running if each is scope] or self._running[-1:]
-        for each in running:
+        # One verb may be entered many times at once, by generators, tasks and threads: a `with` is left where it was
+        # entered. An `ExitStack` is not, and leaves what is current; with no SDK nothing is, and all are alike.
+        frame, scope = id(sys._getframe(1)), current_scope()
+        running = self._running[::-1]
+        mine = [each for each in running if each[0] == frame] or [each for each in running if each[1] is scope] or running
+        for each in mine[:1]:
             self._running.remove(each)
-            each.finish(error)
-            each.suspend()
+            each[1].finish(error)
+            each[1].suspend()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """Decorate a function, coroutine function, generator function or async generator function."""

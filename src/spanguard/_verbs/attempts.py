@@ -19,14 +19,15 @@ R = TypeVar("R")
 class Repeated(Verb[Operation]):
     """What `traced_repair` and `traced_retry` return: a decorator, and a context manager that gives an `Operation`."""
 
-    def __init__(self, code: CodeType, policy: str, name: object) -> None:
+    def __init__(self, code: CodeType, policy: str, name: object, limit: int | None) -> None:
         super().__init__(code)
+        self._limit = limit
         self._policy = policy
         self._name = policy_name(policy, name, code)
 
     def make(self) -> Operation:
         """Make one operation."""
-        return Operation(self._policy, self._name)
+        return Operation(self._policy, self._name, self._limit)
 
     def begin(self, scope: Operation) -> None:
         """Start one operation."""
@@ -34,10 +35,10 @@ class Repeated(Verb[Operation]):
 
 
 @overload
-def traced_repair(name: str) -> Repeated: ...
+def traced_repair(name: str, *, limit: int | None = None) -> Repeated: ...
 @overload
 def traced_repair(name: Callable[P, R], /) -> Callable[P, R]: ...
-def traced_repair(name: str | Callable[P, R]) -> Repeated | Callable[P, R]:
+def traced_repair(name: str | Callable[P, R], *, limit: int | None = None) -> Repeated | Callable[P, R]:
     """Trace a repair loop, which asks a model again until its answer is valid: ``with traced_repair("invoice") as repair``.
 
     Makes one INTERNAL span ``repair {name}``, with a span ``attempt`` for each try of ``repair.attempts(3)``, and says in
@@ -45,29 +46,30 @@ def traced_repair(name: str | Callable[P, R]) -> Repeated | Callable[P, R]:
     As a decorator it surrounds the whole function, which finds its operation with `spanguard.current_operation`; bare, it
     takes the function's name.
 
-    ``name`` is a name of the program: shown in clear when it is a literal or was passed to `spanguard.declare`.
+    ``name`` is a name of the program: shown in clear when it is a literal or was passed to `spanguard.declare`. ``limit`` is
+    how many attempts are allowed, where ``attempts`` does not say it (default: not known).
     """
-    return _verb("repair", name, sys._getframe(1).f_code)
+    return _verb("repair", name, limit, sys._getframe(1).f_code)
 
 
 @overload
-def traced_retry(name: str) -> Repeated: ...
+def traced_retry(name: str, *, limit: int | None = None) -> Repeated: ...
 @overload
 def traced_retry(name: Callable[P, R], /) -> Callable[P, R]: ...
-def traced_retry(name: str | Callable[P, R]) -> Repeated | Callable[P, R]:
+def traced_retry(name: str | Callable[P, R], *, limit: int | None = None) -> Repeated | Callable[P, R]:
     """Trace a retry loop, which tries again after an error: ``with traced_retry("quote") as retry``.
 
     As `traced_repair`, with two differences. Inside another span it makes no span of its own unless the first attempt
     fails; then the span ``retry {name}`` is backdated and links to what ran in the first attempt. And
     ``retry.scheduled(delay)`` tells how long the program will wait.
     """
-    return _verb("retry", name, sys._getframe(1).f_code)
+    return _verb("retry", name, limit, sys._getframe(1).f_code)
 
 
-def _verb(policy: str, name: str | Callable[P, R], code: CodeType) -> Repeated | Callable[P, R]:
+def _verb(policy: str, name: str | Callable[P, R], limit: int | None, code: CodeType) -> Repeated | Callable[P, R]:
     if not (callable(name) or isinstance(cast("object", name), classmethod)):
-        return Repeated(code, policy, name)
+        return Repeated(code, policy, name, limit)
     own = getattr(getattr(name, "__func__", name), "__code__", None)
     label = own.co_name if isinstance(own, CodeType) else type(name).__name__
     declare(label[:LONGEST])  # the name of a function or class is the program's own
-    return Repeated(code, policy, label[:LONGEST])(cast("Callable[P, R]", name))
+    return Repeated(code, policy, label[:LONGEST], limit)(cast("Callable[P, R]", name))

@@ -98,7 +98,7 @@ class Limiter(Verb[Wait]):
         ``result`` is ``acquired``, ``delayed``, ``rejected``, ``timeout`` or ``cancelled``; by default the delay tells it.
         """
         wait = self.make()
-        wait.begin(int((amount("on_wait", delay) or 0.0) * SECOND))
+        wait.start(int((amount("on_wait", delay) or 0.0) * SECOND))
         if result in semconv.LIMITER_RESULTS:
             wait.decide(result)
         elif result is not None:
@@ -142,7 +142,7 @@ class Cache(Verb[Lookup]):
             report("on_lookup", f"result is none of {', '.join(semconv.CACHE_RESULTS)}; the lookup is left out")
             return
         lookup = self.make()
-        lookup.begin(int((amount("on_lookup", duration) or 0.0) * SECOND))
+        lookup.start(int((amount("on_lookup", duration) or 0.0) * SECOND))
         lookup.decide(result)
         lookup.finish()
 

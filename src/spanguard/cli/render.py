@@ -177,7 +177,7 @@ def _label(span: SpanRow) -> str:
 
 
 def _outcome(span: SpanRow) -> str:
-    told = span.attributes.get(semconv.ATTEMPT_OUTCOME) if span.name == "attempt" else None
+    told = span.attributes.get(semconv.ATTEMPT_OUTCOME) if span.name.partition(" ")[0] == "attempt" else None
     told = told or span.attributes.get(semconv.OUTCOME)
     return str(told) if told else ("error" if span.status == "ERROR" else "")
 

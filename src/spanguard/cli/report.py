@@ -39,7 +39,7 @@ class Report:
         }
 
 
-def about_run(store: Path, run: str | None = None, limit: int = 20) -> Report:
+def about_run(store: Path, run: str | None = None, limit: int = 10) -> Report:
     """Read the newest traces, and the most telling trace and the reliability of a run, by default the newest.
 
     Raises `No` if there is nothing of the kind in the store, `CannotTell` if the store cannot be read.

@@ -7,19 +7,21 @@ import os
 import platform
 import secrets
 import threading
+import uuid
 from pathlib import Path
 from typing import Final, Literal
 
 from opentelemetry.sdk.resources import Resource
 
 from spanguard import semconv, settings
-from spanguard.pipeline.destinations import Destinations, choose
-from spanguard.pipeline.providers import SIGNALS, provide
+from spanguard.pipeline.destinations import Destinations, Signal, choose
+from spanguard.pipeline.forked import INSTANCE
+from spanguard.pipeline.providers import SIGNALS, make, put_in_place
 from spanguard.pipeline.running import Pipeline
 from spanguard.settings import Settings, SettingsError, parse, sdk_disabled
 
 _log: Final = logging.getLogger("spanguard")
-_lock: Final = threading.Lock()
+_lock = threading.Lock()
 _running: tuple[Settings, str | None, Pipeline] | None = None
 
 # What `platform.machine` says, in the words of the conventions' `host.arch`.
@@ -46,6 +48,14 @@ def configure(
 
     A provider that the program has already set is used as it is and never replaced. Calling it again does nothing and
     returns the same pipeline. Raises `SettingsError` (a `ValueError`) for a setting that cannot be.
+
+    Child processes belong to the same run (``SPANGUARD_RUN`` is set for those that start afresh) and each is a session of
+    its own. A forked child, as of ``gunicorn --preload``, need not call it again: it sends what it records itself, and what
+    was recorded before the fork is left to its parent. What is left is sent when a process ends, also one of
+    `multiprocessing` or `concurrent.futures`; not when it ends by `os._exit` or by a signal that it does not handle, as
+    the workers of a `multiprocessing.Pool` do at the end of its ``with`` block (call ``close`` and ``join`` on it first):
+    then the last second of spans and the last five of metrics are lost in the local store, by OTLP the last five seconds
+    and the last minute, unless `Pipeline.flush` was called.
     """
     given = {
         "store": None if store is None else str(store),
@@ -55,8 +65,8 @@ def configure(
         "debug": debug,
         "exit_timeout": exit_timeout,
     }
-    wanted = _settings({name: value for name, value in given.items() if value is not None})
     with _lock:
+        wanted = _settings({name: value for name, value in given.items() if value is not None})
         return _configure(wanted, service_name)
 
 
@@ -69,24 +79,24 @@ def _configure(wanted: Settings, service_name: str | None) -> Pipeline:
     if sdk_disabled():
         pipeline = Pipeline({}, {}, wanted.exit_timeout)
     else:
-        settings.use(wanted)
+        wanted = wanted._replace(run=wanted.run or secrets.token_hex(8))
         destinations = choose(wanted, os.environ)
         pipeline = _start(wanted, service_name, destinations)
+        # Processes that this one starts belong to the same run; forked ones know, the others have the environment.
+        os.environ[settings.VARIABLES["run"].name] = wanted.run
     _running = (wanted, service_name, pipeline)
     return pipeline
 
 
 def _start(wanted: Settings, service_name: str | None, destinations: Destinations) -> Pipeline:
     resource = _resource(wanted, service_name)
-    providers = {}
-    where = {}
-    for signal in SIGNALS:
-        provider = provide(signal, destinations, resource)
-        if provider is None:
-            where[signal] = "the provider that the program has set"
-        else:
-            providers[signal] = provider
-            where[signal] = destinations.describe(signal)
+    providers = make(destinations, resource)
+    settings.use(wanted)
+    put_in_place(providers)
+    where: dict[Signal, str] = {
+        signal: destinations.describe(signal) if signal in providers else "the provider that the program has set"
+        for signal in SIGNALS
+    }
     _log.info("spanguard is on: %s", "; ".join(f"{signal} to {place}" for signal, place in where.items()))
     pipeline = Pipeline(providers, where, wanted.exit_timeout)
     pipeline.shut_down_at_exit()
@@ -107,7 +117,7 @@ def _resource(wanted: Settings, service_name: str | None) -> Resource:
         "telemetry.distro.version": semconv.VERSION,
         "os.type": platform.system().lower() or "other",
         "host.arch": _ARCHITECTURES.get(platform.machine().lower(), "other"),
-        semconv.RUN_ID: wanted.run or secrets.token_hex(8),
+        semconv.RUN_ID: wanted.run,
         semconv.SESSION: secrets.token_hex(8),
         semconv.SCHEMA: semconv.SCHEMA_VERSION,
     }
@@ -115,4 +125,19 @@ def _resource(wanted: Settings, service_name: str | None) -> Resource:
         if not service_name:
             raise SettingsError("service_name: expected a name, not an empty one")
         attributes["service.name"] = service_name
-    return Resource.create(attributes, semconv.SCHEMA_URL)
+    resource = Resource.create(attributes, semconv.SCHEMA_URL)
+    if INSTANCE in resource.attributes:
+        return resource
+    return resource.merge(Resource({INSTANCE: str(uuid.uuid4())}))
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    if _running is not None:
+        _running[2].begin_in_child()
+
+
+# Registered before any provider is made, so that it runs before what the SDK does after a fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from spanguard.pipeline.debug import DebugLogExporter, DebugMetricExporter, DebugSpanExporter
+from spanguard.pipeline.forked import OwnLogExporter, OwnMetricExporter, OwnSpanExporter
 from spanguard.settings import Settings, SettingsError
 from spanguard.store.exporters import StoreLogExporter, StoreMetricExporter, StoreSpanExporter
 from spanguard.store.location import resolve
@@ -33,6 +35,12 @@ _DEBUGS: Final[dict[Signal, Callable[[], Exporter]]] = {
     "traces": DebugSpanExporter,
     "metrics": DebugMetricExporter,
     "logs": DebugLogExporter,
+}
+# Only what talks to others needs an owner: the store opens its file again after a fork.
+_OWNERS: Final[dict[Signal, Callable[..., Exporter]]] = {
+    "traces": OwnSpanExporter,
+    "metrics": OwnMetricExporter,
+    "logs": OwnLogExporter,
 }
 
 
@@ -98,8 +106,7 @@ def _installed(signal: Signal, name: str, environment: Mapping[str, str]) -> Cal
     found = tuple(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
     if not found:
         raise SettingsError(f"OTEL_{signal.upper()}_EXPORTER: no exporter of that name is installed")
-    factory: Callable[[], Exporter] = found[0].load()
-    return factory
+    return partial(_OWNERS[signal], found[0].load())
 
 
 def _otlp(signal: Signal, environment: Mapping[str, str]) -> str:

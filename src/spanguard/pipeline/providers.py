@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, cast
 
 from opentelemetry import _logs, metrics, trace
@@ -15,9 +17,22 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
 from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Signal
-from spanguard.privacy.guard import GuardedLogExporter, GuardedSpanExporter
+from spanguard.pipeline.forked import GuardedOwnSpans
+from spanguard.pipeline.resend import ResendCountProcessor
+from spanguard.privacy.guard import GuardedLogExporter
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
+
+_log: Final = logging.getLogger("spanguard")
+
+# The SDK's own, for a variable that says nothing sensible.
+_SDK_DELAYS_MS: Final = {
+    "OTEL_BSP_SCHEDULE_DELAY": 5000,
+    "OTEL_BLRP_SCHEDULE_DELAY": 5000,
+    "OTEL_METRIC_EXPORT_INTERVAL": 60_000,
+}
+# With "never" the SDK's reader does not even collect at the end; longer than a thread can wait, its threads die.
+_LONGEST_MS: Final = 366 * 86_400_000
 
 # A store at hand need not be spared as a network is: what a program did is there to see within a second or two.
 _STORE_DELAY_MS: Final = 1000
@@ -35,54 +50,82 @@ class Provider(Protocol):
         ...
 
 
-def provide(signal: Signal, destinations: Destinations, resource: Resource) -> Provider | None:
-    """Make a signal's provider and set it for the process; None if the program has set one, which stays untouched."""
-    make = {"traces": _traces, "metrics": _metrics, "logs": _logs_}[signal]
-    return make(destinations, resource)
+def make(destinations: Destinations, resource: Resource) -> dict[Signal, Provider]:
+    """Make the provider of each signal, without those that the program has set itself."""
+    return {signal: _MAKERS[signal](destinations, resource) for signal in SIGNALS if not _is_set(signal)}
 
 
-def _traces(destinations: Destinations, resource: Resource) -> Provider | None:
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        return None
+def put_in_place(providers: Mapping[Signal, Provider]) -> None:
+    """Set the providers for the process."""
+    for signal, provider in providers.items():
+        if signal == "traces":
+            trace.set_tracer_provider(cast("TracerProvider", provider))
+        elif signal == "metrics":
+            metrics.set_meter_provider(cast("MeterProvider", provider))
+        else:
+            _logs.set_logger_provider(cast("LoggerProvider", provider))
+
+
+def _is_set(signal: Signal) -> bool:
+    if signal == "traces":
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    # The API has no public names for these two.
+    get = metrics.get_meter_provider if signal == "metrics" else _logs.get_logger_provider
+    return not type(get()).__name__.lstrip("_").startswith("Proxy")
+
+
+def _traces(destinations: Destinations, resource: Resource) -> Provider:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(ResendCountProcessor())
     for name, exporter in destinations.exporters("traces"):
-        guarded = GuardedSpanExporter(cast("SpanExporter", exporter))
+        guarded = GuardedOwnSpans(cast("SpanExporter", exporter))
         if name == DEBUG:
             provider.add_span_processor(SimpleSpanProcessor(guarded))
         else:
-            delay = _interval(name, "OTEL_BSP_SCHEDULE_DELAY", _STORE_DELAY_MS)
+            delay = _delay(name, "OTEL_BSP_SCHEDULE_DELAY", _STORE_DELAY_MS)
             provider.add_span_processor(BatchSpanProcessor(guarded, schedule_delay_millis=delay))
-    trace.set_tracer_provider(provider)
     return cast("Provider", provider)
 
 
-def _metrics(destinations: Destinations, resource: Resource) -> Provider | None:
-    if not type(metrics.get_meter_provider()).__name__.startswith("_Proxy"):  # the API has no public name for it
-        return None
+def _metrics(destinations: Destinations, resource: Resource) -> Provider:
     readers = [
         PeriodicExportingMetricReader(
             cast("MetricExporter", exporter),
-            export_interval_millis=_interval(name, "OTEL_METRIC_EXPORT_INTERVAL", _STORE_METRICS_MS),
+            export_interval_millis=_delay(name, "OTEL_METRIC_EXPORT_INTERVAL", _STORE_METRICS_MS),
         )
         for name, exporter in destinations.exporters("metrics")
     ]
-    provider = MeterProvider(readers, resource=resource, shutdown_on_exit=False)
-    metrics.set_meter_provider(provider)
-    return cast("Provider", provider)
+    return cast("Provider", MeterProvider(readers, resource=resource, shutdown_on_exit=False))
 
 
-def _logs_(destinations: Destinations, resource: Resource) -> Provider | None:
-    if not type(_logs.get_logger_provider()).__name__.startswith("Proxy"):
-        return None
+def _logs_(destinations: Destinations, resource: Resource) -> Provider:
     provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     for name, exporter in destinations.exporters("logs"):
         guarded = GuardedLogExporter(cast("LogRecordExporter", exporter))
-        processor = SimpleLogRecordProcessor(guarded) if name == DEBUG else BatchLogRecordProcessor(guarded)
-        provider.add_log_record_processor(processor)
-    _logs.set_logger_provider(provider)
+        if name == DEBUG:
+            provider.add_log_record_processor(SimpleLogRecordProcessor(guarded))
+        else:
+            delay = _delay(name, "OTEL_BLRP_SCHEDULE_DELAY", _STORE_DELAY_MS)
+            provider.add_log_record_processor(BatchLogRecordProcessor(guarded, schedule_delay_millis=delay))
     return provider
 
 
-def _interval(exporter: str, variable: str, milliseconds: int) -> int | None:
-    """Return the interval for the local store; None leaves it to the environment and the SDK."""
-    return milliseconds if exporter == STORE and not os.environ.get(variable) else None
+_MAKERS: Final[dict[Signal, Callable[[Destinations, Resource], Provider]]] = {
+    "traces": _traces,
+    "metrics": _metrics,
+    "logs": _logs_,
+}
+
+
+def _delay(exporter: str, variable: str, store: int) -> float:
+    """Return the milliseconds between exports: what the variable says, else what is usual for the exporter."""
+    usual = store if exporter == STORE else _SDK_DELAYS_MS[variable]
+    text = os.environ.get(variable, "").strip()
+    try:
+        milliseconds = float(text or usual)
+    except ValueError:
+        milliseconds = 0
+    if not milliseconds > 0:  # nor is NaN
+        _log.warning("%s: expected milliseconds above 0; %s is used", variable, usual)
+        return usual
+    return min(milliseconds, _LONGEST_MS)

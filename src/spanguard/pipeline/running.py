@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
+import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
+from opentelemetry.sdk.metrics import MeterProvider
+
+from spanguard import semconv
 from spanguard.pipeline.destinations import Signal
+from spanguard.pipeline.forked import at_end_of_worker, become_own, begin_at_nothing, take_note_of_birth
 from spanguard.pipeline.providers import Provider
 
 _log: Final = logging.getLogger("spanguard")
+
+# Python 3.12, and no other, starts no thread once the main thread has ended.
+_NO_THREADS_AT_EXIT: Final = sys.version_info[:2] == (3, 12)
 
 
 class Pipeline:
@@ -21,50 +31,92 @@ class Pipeline:
 
     def __init__(self, providers: Mapping[Signal, Provider], destinations: Mapping[Signal, str], exit_timeout: float) -> None:
         self._providers = providers
-        self.destinations = dict(destinations)
+        self.destinations: dict[Signal, str] = dict(destinations)
         self._exit_timeout = exit_timeout
-        self._down = False
+        self._ending = threading.Lock()  # taken once, by the first who shuts down
+        self._end: _Together | None = None
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Send what has been recorded so far; whether all of it was sent within ``timeout`` seconds (default 10)."""
-        if self._down:
+        if self._ending.locked():
             return False
-        sent: list[bool] = []
-
-        def flush(provider: Provider) -> None:
-            sent.append(provider.force_flush(int(timeout * 1000)))
-
-        done = _together([partial(flush, provider) for provider in self._providers.values()], timeout)
-        return done and all(sent)
+        milliseconds = int(timeout * 1000)
+        flushes = [partial(provider.force_flush, milliseconds) for provider in self._providers.values()]
+        return _Together(flushes).done_within(timeout)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Send what is left and stop, within ``timeout`` seconds (default: the setting ``exit_timeout``, 2).
 
         Whether everything was sent in time; what was not is lost. A second call does nothing.
         """
-        if self._down:
+        if not self._ending.acquire(blocking=False):
             return True
-        self._down = True
         seconds = self._exit_timeout if timeout is None else timeout
-        done = _together((provider.shutdown for provider in self._providers.values()), seconds)
+        self._get_ready()
+        done = self._end is not None and self._end.done_within(seconds)
         if not done:
             _log.warning("telemetry could not all be sent within %g seconds of the end; the rest is lost", seconds)
         return done
 
     def shut_down_at_exit(self) -> None:
-        """Shut down when the interpreter ends."""
+        """Shut down when the interpreter ends, or a worker process of `multiprocessing`."""
         atexit.register(self.shutdown)
+        self._expect_end()
+
+    def begin_in_child(self) -> None:
+        """Take the side of a child that was just forked: what was recorded so far is the parent's to send."""
+        self._end = None
+        take_note_of_birth()
+        meters = self._providers.get("metrics")
+        if isinstance(meters, MeterProvider):
+            begin_at_nothing(meters)
+        become_own(self._providers.values(), {semconv.SESSION: secrets.token_hex(8)})
+        if not self._ending.locked():
+            self._expect_end()
+
+    def _expect_end(self) -> None:
+        at_end_of_worker(self, self.shutdown)
+        if _NO_THREADS_AT_EXIT:
+            self._get_ready()
+
+    def _get_ready(self) -> None:
+        self._end = self._end or _Together(provider.shutdown for provider in self._providers.values())
 
 
-def _together(works: Iterable[Callable[[], object]], timeout: float) -> bool:
-    """Do all works at the same time, and wait no longer than the timeout for them; whether they were done by then.
+class _Together:
+    """Works that are done at the same time, each in a daemon thread that waits for the word to begin.
 
-    In daemon threads, because the SDK's own shutdown waits up to 30 seconds for a collector that does not answer.
+    The SDK's own shutdown waits up to 30 seconds for a collector that does not answer; these threads can be left behind.
     """
-    threads = [threading.Thread(target=work, name="spanguard-shutdown", daemon=True) for work in works]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + timeout
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return not any(thread.is_alive() for thread in threads)
+
+    def __init__(self, works: Iterable[Callable[[], object]]) -> None:
+        self._begin = threading.Event()
+        self._failed = False
+        self._works = list(works)
+        self._threads: list[threading.Thread] = []
+        with contextlib.suppress(RuntimeError):  # too late for threads: they are done one after the other
+            for work in self._works:
+                thread = threading.Thread(target=self._wait_and_try, args=(work,), name="spanguard-shutdown", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+
+    def done_within(self, timeout: float) -> bool:
+        """Begin, and wait no longer than the timeout; whether all succeeded by then."""
+        self._begin.set()
+        deadline = time.monotonic() + timeout
+        for work in self._works[len(self._threads) :]:
+            self._try(work)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not self._failed and not any(thread.is_alive() for thread in self._threads)
+
+    def _wait_and_try(self, work: Callable[[], object]) -> None:
+        self._begin.wait()
+        self._try(work)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        try:
+            self._failed |= work() is False
+        except Exception as error:
+            self._failed = True
+            _log.warning("telemetry could not all be sent (%s)", type(error).__name__)

@@ -47,7 +47,7 @@ class Database:
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()

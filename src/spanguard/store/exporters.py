@@ -38,7 +38,7 @@ class _StoreExporter:
         found = resolve(Settings.from_environment().store) if path is None else Path(path)
         self._writer = Writer.of(found) if found else None
         self._released = False
-        self.dropped = 0
+        self.dropped: int = 0
         """How many spans, metric points or log records could not be written."""
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature

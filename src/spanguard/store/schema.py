@@ -30,7 +30,7 @@ PROMOTED: Final = {
 }
 """Attributes of spans that have a column of their own; they are not repeated in the JSON of the others."""
 
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "resources": ("id", "run", "service", "attributes"),
     "spans": (
         *("trace_id", "span_id", "parent_id", "resource_id", "scope", "name", "kind", "start_ns", "end_ns", "status"),

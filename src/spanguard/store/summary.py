@@ -238,7 +238,9 @@ def _errors(points: Points) -> dict[str, int]:
 def _validations(points: Points) -> dict[str, Verdicts]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for series in points.of(semconv.VALIDATIONS.name):
-        counts[series.text(semconv.VALIDATION_RULE)][series.text(semconv.VALIDATION_RESULT)] += int(series.value)
+        # A verdict without a rule goes by the policy that it was made in.
+        rule = series.text(semconv.VALIDATION_RULE) or series.text(semconv.POLICY_NAME) or semconv.OTHER
+        counts[rule][series.text(semconv.VALIDATION_RESULT)] += int(series.value)
     return {rule: Verdicts(results["pass"], results["fail"]) for rule, results in sorted(counts.items())}
 
 

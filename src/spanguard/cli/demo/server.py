@@ -52,13 +52,13 @@ class DemoServer:
     """
 
     def __init__(self, script: Script) -> None:
-        self.ledger = Ledger()
-        self.stopping = Event()
+        self.ledger: Ledger = Ledger()
+        self.stopping: Event = Event()
         self._script = {job: iter(steps) for job, steps in script.items()}
         self._lock = Lock()
-        self.numbered = 0
+        self.numbered: int = 0
         self._http = _Server(("127.0.0.1", 0), partial(_Handler, self))
-        self.base_url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        self.base_url: str = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
         self._thread = Thread(target=self._http.serve_forever, args=(0.02,), name="demo-server", daemon=True)
         self._thread.start()
 

@@ -1,0 +1,86 @@
+"""Read token counts by the names that providers give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from spanguard._core.readers.reading import Get, first, getter
+from spanguard._core.usage import NOTHING, Modal, Usage, amount, tokens
+from spanguard.semconv import TokenKind
+
+WHERE: Final = "usage in a response"
+_MODALITIES: Final = (("text", "text_tokens"), ("image", "image_tokens"), ("audio", "audio_tokens"))
+
+
+def usage(source: object) -> Usage:
+    """Read the usage of OpenAI, Anthropic and those that speak like them, and a flat mapping."""
+    if source is None:
+        return NOTHING
+    get = getter(source)
+    sent, received = get("prompt_tokens"), get("completion_tokens")
+    if sent is not None or received is not None:
+        read, written, modal = _sent(get("prompt_tokens_details"))
+        reasoning, more = _received(get("completion_tokens_details"))
+        read, written = (
+            first_count(read, get, "cache_read_input_tokens"),
+            first_count(written, get, "cache_creation_input_tokens"),
+        )
+        whole = tokens(WHERE, sent)
+    else:
+        sent, received = get("input_tokens"), get("output_tokens")
+        read, written, modal = _sent(first(get, "input_tokens_details", "input_token_details"))
+        reasoning, more = _received(first(get, "output_tokens_details", "output_token_details"))
+        whole = tokens(WHERE, sent)
+        apart = separate(get)
+        if apart is not None:
+            read, written = apart
+            whole = None if whole is None else whole + (read or 0) + (written or 0)
+        else:
+            read, written = first_count(read, get, "cache_read_tokens"), first_count(written, get, "cache_write_tokens")
+            reasoning = first_count(reasoning, get, "reasoning_tokens")
+    return Usage(whole, tokens(WHERE, received), read, written, reasoning, cost(get("cost")), (*modal, *more) or None)
+
+
+def separate(get: Get) -> tuple[int | None, int | None] | None:
+    """Return cached tokens, read and written, of a usage that does not include them in its input, as Anthropic's."""
+    read, written = get("cache_read_input_tokens"), get("cache_creation_input_tokens")
+    return None if read is None and written is None else (tokens(WHERE, read), tokens(WHERE, written))
+
+
+def first_count(known: int | None, get: Get, name: str) -> int | None:
+    """Return the count that is known, or else that of the field."""
+    return tokens(WHERE, get(name)) if known is None else known
+
+
+def cost(value: object) -> float | None:
+    """Return a cost in USD: a number, or the total of Perplexity's list of costs."""
+    return amount(WHERE, value.get("total_cost") if isinstance(value, Mapping) else value)
+
+
+def _sent(details: object) -> tuple[int | None, int | None, tuple[Modal, ...]]:
+    if details is None:
+        return None, None, ()
+    get = getter(details)
+    cached = get("cached_tokens")
+    modal = _modal("input", get)
+    if cached and (parts := get("cached_tokens_details")) is not None:
+        modal += _modal("cache_read", getter(parts))
+    return tokens(WHERE, cached), tokens(WHERE, get("cache_write_tokens")), modal
+
+
+def _received(details: object) -> tuple[int | None, tuple[Modal, ...]]:
+    if details is None:
+        return None, ()
+    get = getter(details)
+    return tokens(WHERE, first(get, "reasoning_tokens", "thinking_tokens")), _modal("output", get)
+
+
+def _modal(kind: TokenKind, get: Get) -> tuple[Modal, ...]:
+    # 0 says nothing: OpenAI states 0 audio tokens of every answer.
+    found: list[Modal] = []
+    for modality, name in _MODALITIES:
+        stated = get(name)
+        if stated and (count := tokens(WHERE, stated)):
+            found.append((kind, modality, count))
+    return tuple(found)

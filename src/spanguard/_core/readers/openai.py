@@ -1,0 +1,28 @@
+"""OpenAI's chat completions, completions and responses, and the many servers that speak like it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from spanguard._core.readers import counts
+from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, text
+
+
+def chat(get: Get, choices: object) -> Reading:
+    """Read a chat completion, or a chunk of one."""
+    reasons = [getter(choice)("finish_reason") for choice in choices] if isinstance(choices, Iterable) else []
+    azure = get("prompt_filter_results") is not None  # only Azure sends what its content filter thought of the prompt
+    return Reading(
+        counts.usage(get("usage")),
+        text(get("model")),
+        text(get("id")),
+        finish_reasons(reasons),
+        "azure.ai.openai" if azure else None,
+    )
+
+
+def response(get: Get) -> Reading:
+    """Read a response of the Responses API."""
+    why = get("incomplete_details")
+    reason = (None if why is None else getter(why)("reason")) or get("status")
+    return Reading(counts.usage(get("usage")), text(get("model")), text(get("id")), finish_reasons([reason]))
