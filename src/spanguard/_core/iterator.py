@@ -28,7 +28,7 @@ Method = Callable[..., Any]
 Follow = Callable[[object, Scope], object]
 
 
-def follow_iterator(result: Any, scope: Scope, follow: Follow) -> bool:
+def follow_iterator(result: object, scope: Scope, follow: Follow) -> bool:
     """Follow an iterator to its end, if it can be done; ``follow`` takes over if it hands out a generator."""
     cls = type(result)
     if not scope.gen_ai or id(result) in _following or not _can_listen(cls):
@@ -114,7 +114,7 @@ def _listening(cls: type) -> type:
 
 
 def _reduced(cls: type) -> Method:
-    def reduced(stream: Any, protocol: Any) -> Any:
+    def reduced(stream: object, protocol: int) -> object:
         """Copy and pickle what the object is, without anybody who listens."""
         listening = type(stream)
         _become(stream, cls)
@@ -129,7 +129,7 @@ def _reduced(cls: type) -> Method:
 def _dropped(cls: type) -> Method:
     cleared = inspect.getattr_static(cls, "__del__", None)
 
-    def dropped(stream: Any) -> None:
+    def dropped(stream: object) -> None:
         following = _following.pop(id(stream), None)
         if following is not None and not following.hold.scope.done:
             following.hold.scope.stopped_early(left(GeneratorExit()))
@@ -142,7 +142,7 @@ def _dropped(cls: type) -> Method:
 def _step(method: Method, *, last: bool = False) -> Method:
     """Return a method that listens: to the chunk that it gives, or to the end if it is one that closes."""
 
-    def step(stream: Any, *args: Any) -> Any:
+    def step(stream: object, *args: object) -> object:
         following = _following.get(id(stream))
         if following is None or following.busy:
             return method(stream, *args)
@@ -154,7 +154,7 @@ def _step(method: Method, *, last: bool = False) -> Method:
             raise
         return following.heard(stream, item, last=last)
 
-    async def astep(stream: Any, *args: Any) -> Any:
+    async def astep(stream: object, *args: object) -> object:
         following = _following.get(id(stream))
         if following is None or following.busy:
             return await method(stream, *args)
@@ -174,7 +174,7 @@ def _end(method: Method) -> Method:
 
 
 def _start(method: Method) -> Method:
-    def start(stream: Any) -> Any:
+    def start(stream: object) -> object:
         iterator = method(stream)
         following = _following.get(id(stream))
         if following is None or not isinstance(iterator, (GeneratorType, AsyncGeneratorType)):

@@ -30,7 +30,7 @@ def switch() -> Switch:
     return variable.get, variable.set, variable.reset
 
 
-def leave(switch: Switch, token: Any, entered: Context) -> Context:
+def leave(switch: Switch, token: object, entered: Context) -> Context:
     """Take a setting back; return the context to go on with next time, which has what was left open in between."""
     current, _, back = switch
     left = current()
