@@ -14,7 +14,7 @@ from pathlib import Path
 
 PROJECT = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8")
 VERSIONS = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT)
-PROBE = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2], sys.executable)"
+PROBE = "import ensurepip, os, sys, venv; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
 
 
 def candidates(version: str) -> Iterator[str]:
