@@ -134,7 +134,8 @@ class Telemetry:
                     for point in metric.data.data_points:
                         value = (point.count, point.sum) if hasattr(point, "count") else point.value
                         found.setdefault(metric.name, []).append((dict(point.attributes), value))
-        return found
+        # Each version of the SDK has an order of its own.
+        return {name: sorted(points, key=lambda point: sorted(map(str, point[0].items()))) for name, points in found.items()}
 
     @property
     def logs(self) -> list[tuple[str, str, dict[str, Any]]]:

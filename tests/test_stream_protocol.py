@@ -396,7 +396,7 @@ def test_a_recursive_stream_counts_tokens_once(telemetry: Telemetry) -> None:
 
     assert len(list(ask(2))) == 1
     assert [span["resilience.stream.chunks"] for span in telemetry.spans] == [1, 1, 1]
-    assert [value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]] == [(1, 10), (1, 5)]
+    assert sorted(value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]) == [(1, 5), (1, 10)]
 
 
 def test_an_exception_leaves_no_cycle_behind(telemetry: Telemetry) -> None:

@@ -77,7 +77,7 @@ def test_decorators_stack(telemetry: Telemetry, way: Way) -> None:
         ("chat gpt-5.2-mini", "repair invoice"),
         ("chat gpt-5.2", "chat gpt-5.2-mini"),
     ]
-    assert [value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]] == [(1, 10), (1, 5)]
+    assert sorted(value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]) == [(1, 5), (1, 10)]
 
 
 def test_recursion_makes_a_span_for_each_call(telemetry: Telemetry) -> None:
@@ -89,7 +89,7 @@ def test_recursion_makes_a_span_for_each_call(telemetry: Telemetry) -> None:
 
     ask(3)
     assert [span.parent is None for span in telemetry.spans] == [True, False, False, False]
-    assert [value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]] == [(1, 10), (1, 5)]
+    assert sorted(value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]) == [(1, 5), (1, 10)]
 
 
 class Holder:
