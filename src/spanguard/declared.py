@@ -8,9 +8,12 @@ verbs before a name reaches a span, the guard (part of the keeping wing) for oth
 from __future__ import annotations
 
 import os
-from hashlib import blake2b
+from functools import cache
 from types import CodeType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 LONGEST: Final = 128
 """Characters of the longest name that can be clear; a longer one is always a pseudonym."""
@@ -91,4 +94,13 @@ def pseudonym(value: str) -> str:
     """Return ``h:`` and 16 hex digits that stand for the value in this process and tell nothing about it."""
     if len(value) > _HASHED:  # a prompt passed for a name must not cost a second
         value = f"{value[:_HASHED]}{len(value)}"
-    return "h:" + blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8, key=_key).hexdigest()
+    digest = _keyed().copy()
+    digest.update(value.encode("utf-8", "surrogatepass"))
+    return "h:" + digest.hexdigest()
+
+
+@cache
+def _keyed() -> blake2b:
+    from hashlib import blake2b  # brings OpenSSL in, which `import spanguard` need not wait for
+
+    return blake2b(digest_size=8, key=_key)

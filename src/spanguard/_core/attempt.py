@@ -14,7 +14,6 @@ from spanguard import semconv
 from spanguard._core.book import Pending
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import REFUSED, UNKNOWN, Failure, failure, is_cancellation
-from spanguard._core.http import HttpFacts, end_http, http_attributes, instrumented, read_http
 from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent
@@ -22,6 +21,8 @@ from spanguard._core.verdict import Verdict, tell_verdict
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from spanguard._core.http import HttpFacts
 
 _SECOND: Final = 1e9
 
@@ -166,6 +167,8 @@ class Attempt(Scope):
         HTTP instrumentation of OpenTelemetry is loaded, the try becomes a CLIENT span; otherwise its facts are told on the
         attempt. The URL is shown as a pseudonym, the host in clear if it is a known provider's or declared.
         """
+        from spanguard._core.http import HttpFacts  # with what it needs, it would double the time of `import spanguard`
+
         given = HttpFacts(
             status=status,
             host=host,
@@ -260,6 +263,8 @@ class Attempt(Scope):
 
     @quiet
     def _http(self, given: HttpFacts, response: object) -> None:
+        from spanguard._core.http import end_http, http_attributes, instrumented, read_http
+
         if not self.started:
             return
         facts = given.over(read_http(response)) if response is not None else given

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from decimal import Decimal
-from numbers import Real
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 from spanguard._core.border import report
 from spanguard.semconv import TokenKind
@@ -140,7 +138,14 @@ def _number(value: object) -> float | None:
     """Return an int as it is, other numbers (Decimal, numpy's) as a float, and None for NaN, bool, text and the rest."""
     if type(value) is int:
         return value
-    if isinstance(value, bool) or not isinstance(value, (Real, Decimal)):
+    if isinstance(value, bool) or not (isinstance(value, float) or _is_number(value)):
         return None
-    number = float(value)
+    number = float(cast("float", value))
     return None if math.isnan(number) else number
+
+
+def _is_number(value: object) -> bool:
+    from decimal import Decimal  # both for rare types alone: they are not loaded with `import spanguard`
+    from numbers import Real
+
+    return isinstance(value, (Real, Decimal))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -50,6 +49,8 @@ def _wrapped(get: Get) -> Reading | None:
         return None
     try:
         # Not by the wrapper's own `parse`: that is the program's to call, and may raise.
+        import json  # for this rare case alone: it is not loaded with `import spanguard`
+
         return read(json.loads(cast("bytes", getter(http)("content"))))
     except Exception:
         return UNREAD  # a body that was not read, or is no JSON
