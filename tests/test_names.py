@@ -11,7 +11,7 @@ import pytest
 
 from spanguard import association, declare, traced_llm_call, traced_repair
 from spanguard._core import names
-from spanguard.declared import model_name
+from spanguard.vocabulary.models import model_name
 from support import Telemetry
 
 PSEUDONYM = re.compile(r"h:[0-9a-f]{16}")
@@ -101,6 +101,6 @@ def test_an_association_decorates_too(telemetry: Telemetry) -> None:
 
 def test_a_pseudonym_tells_nothing_outside_its_process() -> None:
     """The key is random, so another process gives the same user another pseudonym."""
-    code = "from spanguard.declared import pseudonym; print(pseudonym('bob'))"
+    code = "from spanguard.vocabulary.pseudonyms import pseudonym; print(pseudonym('bob', 'user.id'))"
     made = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout for _ in range(2)}
     assert len(made) == 2

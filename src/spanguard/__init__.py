@@ -11,8 +11,8 @@ from spanguard._verbs.attempts import traced_repair, traced_retry
 from spanguard._verbs.call import traced_llm_call
 from spanguard._verbs.failover import traced_failover
 from spanguard._verbs.gates import traced_breaker, traced_cache, traced_rate_limit, traced_validation
-from spanguard.declared import declare
 from spanguard.semconv import VERSION
+from spanguard.vocabulary.declared import declare
 
 if TYPE_CHECKING:
     from spanguard.pipeline.configure import configure

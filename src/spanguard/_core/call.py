@@ -15,7 +15,6 @@ from spanguard._core.readers.stream import StreamReader
 from spanguard._core.recorder import Attributes, Value, on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import NOTHING, Spent, Usage, amount, tokens
-from spanguard.declared import model_name, pseudonym
 from spanguard.semconv import (
     CALL_COST,
     CHUNKS,
@@ -37,6 +36,8 @@ from spanguard.semconv import (
     OUTCOME,
     USAGE_SOURCE,
 )
+from spanguard.vocabulary.models import model_name
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 _SECOND: Final = 1e9
 
@@ -225,7 +226,7 @@ class Call(Scope):
         if model:
             attributes[GEN_AI_RESPONSE_MODEL] = model
         if reading.id:
-            attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id)
+            attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id, GEN_AI_RESPONSE_ID)
         if reading.finish_reasons:
             attributes[GEN_AI_FINISH] = reading.finish_reasons
         stream = self._stream

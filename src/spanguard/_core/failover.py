@@ -10,12 +10,13 @@ from spanguard import semconv
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.errors import failure
-from spanguard._core.hosts import host_name
 from spanguard._core.names import clear
 from spanguard._core.operation import Operation
 from spanguard._core.recorder import Attributes, Value
 from spanguard._core.usage import tokens
-from spanguard.declared import model_name, pseudonym
+from spanguard.vocabulary.hosts import host_name
+from spanguard.vocabulary.models import model_name
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 _WHERE = "candidate"
 
@@ -28,7 +29,7 @@ class Failover(Operation):
         self._told = 0
         for key, identity in ((semconv.WORK_ID, work), (semconv.ARTIFACT_ID, artifact)):
             if identity is not None:
-                self._about[key] = pseudonym(str(identity))
+                self._about[key] = pseudonym(str(identity), key)
 
     def candidate(
         self,

@@ -14,10 +14,10 @@ from opentelemetry.trace import Span, Status, StatusCode
 from spanguard import semconv
 from spanguard._core import clock
 from spanguard._core.border import report
-from spanguard._core.hosts import host_name
 from spanguard._core.recorder import Attributes, Value
 from spanguard._core.usage import amount
-from spanguard.declared import pseudonym
+from spanguard.vocabulary.hosts import host_name
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 _WHERE: Final = "http"
 _INSTRUMENTATIONS: Final = tuple(
@@ -107,7 +107,7 @@ def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
         (semconv.HTTP_STATUS, _status(facts.status)),
         (semconv.HTTP_RESEND, resent or None),
         (semconv.SERVER_ADDRESS, host_name(facts.host)),
-        (semconv.URL_ID, pseudonym(facts.url) if isinstance(cast("object", facts.url), str) and facts.url else None),
+        (semconv.URL_ID, _url_id(facts.url)),
         (semconv.FROM_CACHE, _flag(facts.from_cache)),
         (semconv.REVALIDATED, _flag(facts.revalidated)),
         (semconv.STALE, _flag(facts.stale)),
@@ -117,6 +117,10 @@ def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
         (semconv.BREAKER_RESULT, _one_of(semconv.BREAKER_RESULTS, facts.breaker_result)),
     )
     return {key: value for key, value in known if value is not None}
+
+
+def _url_id(url: object) -> str | None:
+    return pseudonym(url, semconv.URL_ID) if isinstance(url, str) and url else None
 
 
 def _status(value: object) -> int | None:

@@ -6,8 +6,8 @@ from types import CodeType
 from typing import Final
 
 from spanguard._core.border import report
-from spanguard.declared import shown
 from spanguard.semconv import OVERFLOW
+from spanguard.vocabulary.declared import shown
 
 _MOST: Final = 200
 _used: set[tuple[str, str]] = set()

@@ -13,7 +13,7 @@ from spanguard._core.association import Association
 from spanguard._core.border import report
 from spanguard._core.names import clear
 from spanguard._core.verb import Verb
-from spanguard.declared import pseudonym
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 Identity = str | int | UUID
 
@@ -40,7 +40,8 @@ class Associated(Verb[Association]):
                 self._attributes[_NAMES[key]] = shown
         for key, identity in identities.items():
             if isinstance(identity, (str, int, UUID)) and identity != "":
-                self._attributes[_PSEUDONYMS[key]] = pseudonym(str(identity))
+                attribute = _PSEUDONYMS[key]
+                self._attributes[attribute] = pseudonym(str(identity), attribute)
             elif identity is not None:
                 report("association", f"{key} is {type(identity).__name__}, not an identity, left out")
 

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar, cast, overload
 from spanguard._core.names import policy_name
 from spanguard._core.operation import Operation
 from spanguard._core.verb import Verb
-from spanguard.declared import LONGEST, declare
+from spanguard.vocabulary.declared import LONGEST, declare
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,8 +13,9 @@ from spanguard._core.decorate import Function
 from spanguard._core.names import clear
 from spanguard._core.request import Request, request_attributes
 from spanguard._core.verb import Verb
-from spanguard.declared import LONGEST, model_name
 from spanguard.semconv import OPERATIONS, PROVIDERS
+from spanguard.vocabulary.declared import LONGEST
+from spanguard.vocabulary.models import model_name
 
 P = ParamSpec("P")
 R = TypeVar("R")

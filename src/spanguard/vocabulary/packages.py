@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from spanguard.declared import is_declared, pseudonym
+from spanguard.semconv import DEPENDENCIES
+from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 _WELL_KNOWN: Final = frozenset(
     """
@@ -34,4 +36,4 @@ def package_name(name: object) -> str:
     top = name.partition(".")[0].strip()
     folded = top.lower().replace("-", "_")
     known = top in sys.stdlib_module_names or folded in _WELL_KNOWN or is_declared(top)
-    return top if known else pseudonym(name)
+    return top if known else pseudonym(name, DEPENDENCIES)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from spanguard.declared import is_declared, pseudonym
+from spanguard.semconv import SERVER_ADDRESS
+from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.pseudonyms import pseudonym
 
 _KNOWN: Final = frozenset(
     """
@@ -23,4 +25,4 @@ def host_name(host: object) -> str | None:
     if not isinstance(host, str) or not host:
         return None
     folded = host.lower()
-    return folded if folded in _KNOWN or is_declared(host) else pseudonym(folded)
+    return folded if folded in _KNOWN or is_declared(host) else pseudonym(folded, SERVER_ADDRESS)

@@ -1,0 +1,55 @@
+"""Names of the program's own: which are clear, and what becomes of all others.
+
+A name is clear when it is a literal of the code that passes it, or was passed to `declare`. Any other becomes a keyed
+pseudonym: equal names stay equal, and nothing can be read back. Both wings use this module: the verbs before a name
+reaches a span, the guard (part of the keeping wing) for other libraries' spans.
+"""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import Final
+
+from spanguard.vocabulary.pseudonyms import pseudonym
+
+LONGEST: Final = 128
+"""Characters of the longest name that can be clear; a longer one is always a pseudonym."""
+
+NAMES: Final = "name"
+"""All the program's own names are one domain of pseudonyms: a candidate that fails is the ``from`` of the next hop."""
+
+_clear: set[str] = set()
+
+
+def declare(*names: str) -> None:
+    """Say that these names are safe to show: names of policies, rules, models, providers, roles, variants, runs, services,
+    spans, events, exception classes, hosts, routes.
+
+    Needed only for names that are computed: one written as a literal where a verb is used is clear by itself. Declaring is
+    for the program's own vocabulary; never declare what a user typed. Raises `TypeError` for anything that is not a string,
+    `ValueError` for an empty one or one of more than 128 characters.
+    """  # noqa: D205
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"declare() takes strings, not {type(name).__name__}")
+        if not name or len(name) > LONGEST:
+            raise ValueError(f"a declared name has 1 to {LONGEST} characters, not {len(name)}")
+    _clear.update(map(str.__str__, names))
+
+
+def is_declared(name: str) -> bool:
+    """Whether the name is known to be safe: it was declared, or has been accepted as a literal."""
+    return name in _clear
+
+
+def shown(name: str, code: CodeType) -> str:
+    """Return the name as it may leave the process, when ``code`` is the code that passed it.
+
+    What was accepted once is remembered; what was refused is not, so memory stays bounded by the program's own literals.
+    """
+    if name in _clear:
+        return name
+    if len(name) <= LONGEST and any(type(constant) is str and constant == name for constant in code.co_consts):
+        _clear.add(name)
+        return name
+    return pseudonym(name, NAMES)
