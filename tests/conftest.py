@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from spanguard import settings
-from spanguard._core import border
+from spanguard._core import border, names
 from spanguard._core import clock as spanguard_clock
 from spanguard.settings import Settings
 from support import Clock, Telemetry, Way
@@ -33,6 +33,7 @@ def telemetry(_telemetry: Telemetry, clock: Clock, monkeypatch: pytest.MonkeyPat
     """All that is recorded, in generation 1.37; faults of ours are raised."""
     monkeypatch.setattr(border, "strict", True)
     border.forget()
+    monkeypatch.setattr(names, "_used", set())  # so that no test is short of them after many others
     settings.use(Settings())
     _telemetry.clear()
     yield _telemetry

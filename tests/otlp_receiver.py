@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,6 +13,13 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+from spanguard.privacy.audit_receiver import Receiver
+
+KINDS = {
+    "/v1/traces": trace_service_pb2.ExportTraceServiceRequest,
+    "/v1/metrics": metrics_service_pb2.ExportMetricsServiceRequest,
+    "/v1/logs": logs_service_pb2.ExportLogsServiceRequest,
+}
 _STATUS = {0: "UNSET", 1: "OK", 2: "ERROR"}
 
 
@@ -64,39 +71,69 @@ def _attributes(pairs: Any) -> dict[str, Any]:
 
 
 class HttpReceiver(Received):
-    """OTLP over HTTP with protobuf, on a free port."""
+    """OTLP over HTTP, by default on a free port; with ``hang`` it does not answer before the end."""
 
-    def __init__(self, *, hang: bool = False) -> None:
+    def __init__(self, *, hang: bool = False, port: int = 0) -> None:
         super().__init__()
-        kinds = {
-            "/v1/traces": trace_service_pb2.ExportTraceServiceRequest,
-            "/v1/metrics": metrics_service_pb2.ExportMetricsServiceRequest,
-            "/v1/logs": logs_service_pb2.ExportLogsServiceRequest,
-        }
-        receiver, released = self, threading.Event()
+        self._released = threading.Event()
+
+        def take(message: Any, _: bytes, __: object) -> None:
+            if hang:
+                self._released.wait(30)
+            self.take(message)
+
+        self._receiver = Receiver(take, port)
+        self.endpoint = self._receiver.endpoint
+
+    def __enter__(self) -> HttpReceiver:
+        self._receiver.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._receiver.__exit__()
+
+
+class UnsteadyReceiver(Received):
+    """OTLP over HTTP that answers as the test says: ``answer`` gives a status and headers, or None to never answer.
+
+    It is asked anew for each request; what is not answered with 200 is not taken. `requests` has the headers of all.
+    """
+
+    def __init__(self, answer: Callable[[], tuple[int, dict[str, str]] | None]) -> None:
+        super().__init__()
+        self.answer, self._released = answer, threading.Event()
+        self.requests: list[dict[str, str]] = []
+        receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if hang:
-                    released.wait(30)
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                receiver.take(kinds[self.path].FromString(body))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
+                receiver.respond(self)
 
             def log_message(self, *_: object) -> None: ...
 
-        self._released = released
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> HttpReceiver:
+    def respond(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request, or not."""
+        body = request.rfile.read(int(request.headers["content-length"]))
+        self.requests.append({name.lower(): value for name, value in request.headers.items()})
+        answer = self.answer()
+        if answer is None:
+            self._released.wait(30)
+            return
+        if answer[0] == 200:
+            self.take(KINDS[request.path].FromString(body))
+        request.send_response(answer[0])
+        for name, value in {**answer[1], "content-length": "0"}.items():
+            request.send_header(name, value)
+        request.end_headers()
+
+    def __enter__(self) -> UnsteadyReceiver:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,32 +144,35 @@ class HttpReceiver(Received):
 
 
 class GrpcReceiver(Received):
-    """OTLP over gRPC, on a free port."""
+    """OTLP over gRPC, by default on a free port; ``refuse`` may end a call instead of taking it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0, refuse: Callable[[grpc.ServicerContext], object] = lambda _: None) -> None:
         super().__init__()
         self._server = grpc.server(ThreadPoolExecutor(2))
         receiver = self
 
         class Traces(trace_service_pb2_grpc.TraceServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:
+                refuse(context)
                 receiver.take(request)
                 return trace_service_pb2.ExportTraceServiceResponse()
 
         class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:
+                refuse(context)
                 receiver.take(request)
                 return metrics_service_pb2.ExportMetricsServiceResponse()
 
         class Logs(logs_service_pb2_grpc.LogsServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:
+                refuse(context)
                 receiver.take(request)
                 return logs_service_pb2.ExportLogsServiceResponse()
 
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), self._server)
         metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), self._server)
         logs_service_pb2_grpc.add_LogsServiceServicer_to_server(Logs(), self._server)
-        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
 
     def __enter__(self) -> GrpcReceiver:
         self._server.start()

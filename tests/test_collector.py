@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otlp_receiver import HttpReceiver, Received
+from spanguard.store.spool import status
 from test_configure import TREE, run
+from test_processes import start
 
 pytestmark = pytest.mark.collector
 
@@ -96,17 +98,27 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(otelcol: str, names: list[str], directory: Path, **environment: str) -> Iterator[dict[str, str]]:
-    """Run the collector with the shipped files, on ports of its own; gives the endpoint for each protocol.
+def running(
+    otelcol: str,
+    names: list[str],
+    directory: Path,
+    ports: list[int] | None = None,
+    settings: Iterable[str] = (),
+    *,
+    kill: bool = False,
+    **environment: str,
+) -> Iterator[dict[str, str]]:
+    """Run the collector with the shipped files, on ports of its own or on these; gives the endpoint for each protocol.
 
-    At the end it is asked to stop, and has then handed on all that it had.
+    At the end it is asked to stop, and has then handed on all that it had; with ``kill`` it is not asked.
     """
-    grpc, http, health = free_ports(3)
+    grpc, http, health = ports or free_ports(3)
     overrides = (
         f"receivers::otlp::protocols::grpc::endpoint: 127.0.0.1:{grpc}",
         f"receivers::otlp::protocols::http::endpoint: 127.0.0.1:{http}",
         f"extensions::health_check::endpoint: 127.0.0.1:{health}",
         "service::telemetry::metrics::level: none",
+        *settings,
     )
     with (directory / "otelcol.log").open("w", encoding="utf-8") as log:
         command = [otelcol, *arguments(names, *overrides)]
@@ -114,8 +126,9 @@ def running(otelcol: str, names: list[str], directory: Path, **environment: str)
         try:
             wait_until_healthy(process, health, directory)
             yield {"grpc": f"http://127.0.0.1:{grpc}", "http/protobuf": f"http://127.0.0.1:{http}"}
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0, (directory / "otelcol.log").read_text(encoding="utf-8")
+            process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+            code = process.wait(30)
+            assert kill or code == 0, (directory / "otelcol.log").read_text(encoding="utf-8")
         finally:
             process.kill()
             process.wait()
@@ -182,3 +195,69 @@ def send(directory: Path, protocol: str, endpoint: str) -> None:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
     result = run(directory, "spanguard.configure(); program()", **environment, OTEL_SERVICE_NAME="invoices")
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_collector_that_stops_and_comes_back_gets_every_span(
+    otelcol: str, tmp_path: Path, protocol: str, kill: bool
+) -> None:
+    """Under load, twice; each span arrives at the backend at least once.
+
+    What a collector has in its queue is lost when it is killed; so there it has none, and says yes when the backend has.
+    """
+    ports, program = free_ports(3), tmp_path / "program"
+    program.mkdir()
+    unqueued = ["exporters::otlp_http/backend::sending_queue::enabled: false"] if kill else []
+    endpoint = f"http://127.0.0.1:{ports[0 if protocol == 'grpc' else 1]}"
+    settings = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "100000",
+    }
+    with HttpReceiver() as backend, ExitStack() as stack:
+        process = stack.enter_context(start(program, LOAD, **settings))
+        stack.callback(process.kill)
+        for _ in range(2):
+            before, waited = len(backend.spans), waiting(program)
+            with running(otelcol, ["base.yaml"], tmp_path, ports, unqueued, kill=kill, BACKEND_ENDPOINT=backend.endpoint):
+                wait_for(lambda before=before: len(backend.spans) > before + 100)
+            wait_for(lambda waited=waited: waiting(program) > waited + 100)
+        with running(otelcol, ["base.yaml"], tmp_path, ports, BACKEND_ENDPOINT=backend.endpoint):
+            (program / "enough").touch()
+            out, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    assert waiting(program) == 0
+    assert len({span["id"] for span in backend.spans}) == int(out)
+
+
+LOAD = """
+from pathlib import Path
+from spanguard.store.spool import status
+pipeline = spanguard.configure(exit_timeout=20)
+made = 0
+while not os.path.exists("enough"):
+    ask()
+    made += 1
+    time.sleep(0.001)
+pipeline.flush()
+give_up = time.monotonic() + 60
+while status(Path(".spanguard/spool.db")).waiting and time.monotonic() < give_up:
+    time.sleep(0.05)
+print(made)
+"""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait for something that another process does."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def waiting(directory: Path) -> int:
+    """Count what waits in the spool of a program."""
+    path = directory / ".spanguard" / "spool.db"
+    return sum(each.items for each in status(path).waiting) if path.exists() else 0

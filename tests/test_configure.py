@@ -199,9 +199,9 @@ def test_a_dead_collector_holds_the_exit_up_for_two_seconds_at_most(tmp_path: Pa
     assert result.returncode == 0
     # What the shutdown itself took, by its own deadline; generous, because the machine may be busy.
     assert float(result.stdout) < 5
-    # Where nobody listens, older exporters give up at once, and say so themselves.
-    lost = "telemetry could not all be sent within 0.5 seconds of the end" in result.stderr
-    assert lost or (not hang and "Connection refused" in result.stderr)
+    assert hang or result.stderr.count("the OTLP endpoint is down") == 1
+    # What it did not take is not lost: `test_spool_pipeline.py`.
+    assert (tmp_path / ".spanguard" / "spool.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -264,13 +264,13 @@ def test_the_content_of_other_libraries_is_kept_out_too(tmp_path: Path) -> None:
                 raise ValueError("the secret prompt")
         except ValueError:
             pass
-        _logs.get_logger("somebody").emit(_logs.LogRecord(body="the secret prompt", event_name="gossip"))
+        _logs.get_logger("somebody").emit(_logs.LogRecord(body="the secret prompt", event_name="feature_flag.evaluation"))
     """
     with HttpReceiver() as receiver:
         result = run(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
     assert (result.returncode, result.stderr) == (0, "")
     assert [span["name"] for span in receiver.spans] == ["work"]
-    assert b"gossip" in receiver.raw
+    assert b"feature_flag.evaluation" in receiver.raw
     assert b"secret prompt" not in receiver.raw
 
 

@@ -206,12 +206,12 @@ def test_a_wait_in_vain_tells_how(telemetry: Telemetry, error: BaseException, re
 
 def test_the_queue_is_counted_while_requests_wait(telemetry: Telemetry) -> None:
     """One up at the begin of a wait, one down at its end, whatever the end is."""
-    limit = traced_rate_limit("openai")
+    limit = traced_rate_limit("queue")
     with limit, limit:
-        assert telemetry.metrics()["resilience.rate_limiter.queued_requests"][0][1] == 2
+        assert values(telemetry, "resilience.rate_limiter.queued_requests", "resilience.policy.name")["queue"] == 2
     with pytest.raises(RuntimeError), limit:
         raise RuntimeError
-    assert telemetry.metrics()["resilience.rate_limiter.queued_requests"][0][1] == 0
+    assert values(telemetry, "resilience.rate_limiter.queued_requests", "resilience.policy.name")["queue"] == 0
 
 
 def test_a_wait_can_be_told_after_the_fact(telemetry: Telemetry) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from otlp_receiver import GrpcReceiver, HttpReceiver
+from spanguard.store.spool import status
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -331,9 +332,9 @@ def test_no_process_uses_the_exporter_of_another(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", ["os", "multiprocessing"])
 def test_the_end_of_a_child_is_bounded_too(tmp_path: Path, way: str) -> None:
-    """A collector that never answers holds up neither child nor parent for longer than the setting."""
+    """A collector that never answers holds up neither child nor parent for longer than the setting; nothing is lost."""
     code = f"""
-        spanguard.configure(exit_timeout=0.3)
+        spanguard.configure(exit_timeout=1)
         asks(1)
         began = time.monotonic()
         if {way == "os"}:
@@ -347,7 +348,9 @@ def test_the_end_of_a_child_is_bounded_too(tmp_path: Path, way: str) -> None:
     with HttpReceiver(hang=True) as receiver, start(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint) as process:
         out, err = process.communicate(timeout=60)
     assert 0.2 < float(out) < 5  # its own deadline; generous, because the machine may be busy
-    assert err.count("telemetry could not all be sent within 0.3 seconds of the end") == 2
+    assert err == ""
+    waiting = {each.signal: each.items for each in status(tmp_path / ".spanguard" / "spool.db").waiting}
+    assert waiting["traces"] == 2
 
 
 def test_a_program_that_handles_sigterm_by_sys_exit_sends_what_is_left(tmp_path: Path) -> None:

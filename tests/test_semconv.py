@@ -24,11 +24,15 @@ from spanguard import (
     traced_retry,
     traced_validation,
 )
+from spanguard._core.operation import Operation
+from spanguard.instrumentation import _misuse
+from spanguard.privacy import redactions
+from spanguard.privacy.attributes import clean_attributes
 from spanguard.settings import Settings
 from support import Clock, Telemetry, completion
 
 TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "int": int, "double": float, "boolean": bool, "string[]": tuple}
-OF_THE_RESOURCE = {semconv.SESSION, semconv.SCHEMA}
+OF_THE_RESOURCE = {semconv.SESSION, semconv.SCHEMA, semconv.PRIVACY_MODE}
 
 
 @traced_llm_call(provider="openai")
@@ -75,6 +79,16 @@ def everything() -> None:
             retry.generated(input_length=1, output_length=2, dependencies=["json"])
             retry.on_attempt()
         gates()
+    of_a_library()
+
+
+def of_a_library() -> None:
+    """Use what only the instrumentors of libraries use."""
+    operation = Operation("retry", "quote", library="tenacity")
+    operation.start()
+    operation.finish()
+    _misuse.forget()
+    _misuse.detected("retry_on_generator", policy="retry", name="quote", library="tenacity")
 
 
 def gates() -> None:
@@ -121,7 +135,8 @@ def test_every_attribute_is_declared_with_its_type_and_values(telemetry: Telemet
     everything()
     for key, value in emitted(telemetry):
         declared = semconv.ATTRIBUTES[key]
-        assert isinstance(value, TYPES[declared.type]), (key, value)
+        kind = generation.top_k if key == semconv.GEN_AI_TOP_K else TYPES[declared.type]
+        assert isinstance(value, kind), (key, value)
         assert not declared.values or value in declared.values, (key, value)
 
 
@@ -135,6 +150,7 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
         everything()
         events |= {event for span in telemetry.spans for event, _ in span.events}
         events |= {event for event, *_ in telemetry.logs}
+        keys |= {key for *_, attributes in telemetry.logs for key in attributes}
         for span in telemetry.spans:
             keys |= span.attributes.keys() | {key for _, attributes in span.events for key in attributes}
         for metric, points in telemetry.metrics().items():
@@ -142,6 +158,9 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
             keys |= {key for attributes, _ in points for key in attributes}
         tokens = {each.metric.name for each in generation.tokens}
         expected |= tokens | {generation.duration.name, generation.first_chunk.name, generation.per_chunk.name}
+    keys |= clean_attributes({"gen_ai.input.messages": "hello"}, "span").keys()
+    keys |= {key for _, attributes in redactions.counts() for key in attributes}
+    expected |= names & {metric.name for metric in semconv.GUARD_METRICS}  # collected once a guard has begun in the process
     assert keys == set(semconv.ATTRIBUTES)
     assert events == set(semconv.EVENTS)
     assert names == expected
@@ -150,7 +169,7 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
 def test_metrics_carry_only_the_attributes_they_declare(telemetry: Telemetry, generation: semconv.Generation) -> None:
     """A label that is not declared would multiply series behind everybody's back."""
     everything()
-    table = [*semconv.METRICS, generation.duration, generation.first_chunk, generation.per_chunk]
+    table = [*semconv.METRICS, *semconv.GUARD_METRICS, generation.duration, generation.first_chunk, generation.per_chunk]
     declared = {metric.name: set(metric.attributes) for metric in [*table, *(each.metric for each in generation.tokens)]}
     for name, points in telemetry.metrics().items():
         for attributes, _ in points:

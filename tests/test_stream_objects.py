@@ -10,6 +10,8 @@ import gc
 import inspect
 import io
 import pickle
+import threading
+from abc import ABCMeta
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -237,6 +239,161 @@ def test_other_verbs_leave_an_iterator_alone(telemetry: Telemetry) -> None:
     """Only what a model answers is a stream of a call."""
     stream = Counter([1])
     assert type(traced_repair("invoice")(lambda: stream)()) is Counter
+
+
+class Introspective(Counter):
+    """Asks what it is while it works, counts in its class, and calls up by its type."""
+
+    served = 0
+
+    def __next__(self) -> Any:
+        assert type(self) is self.__class__ is Introspective
+        type(self).served += 1
+        return super(type(self), self).__next__()
+
+    def close(self, *, reason: str = "") -> str:  # type: ignore[override]
+        return f"{type(self).__name__} {reason}"
+
+
+def test_an_iterator_is_what_it_is_while_its_own_code_runs(telemetry: Telemetry) -> None:
+    """Its type, its place in the order of classes, and what it keeps in its class are its own."""
+    Introspective.served = 0
+    stream = ask(lambda: Introspective([1, 2, 3]))()
+    assert [next(stream), next(stream)] == [1, 2]
+    assert Introspective.served == 2
+    assert stream.close(reason="done") == "Introspective done"
+    assert ending(telemetry) == ("UNSET", "cancelled", "GeneratorExit", 2)
+
+
+class Ended(Counter):
+    """What a stream may become."""
+
+
+class Changing(Counter):
+    """Becomes something else when it has given its last chunk."""
+
+    def __next__(self) -> Any:
+        chunk = super().__next__()
+        if not self.chunks:
+            self.__class__ = Ended  # type: ignore[assignment]
+        return chunk
+
+
+def test_an_iterator_may_change_its_class(telemetry: Telemetry) -> None:
+    """Itself or by others: it is followed no more, and stays what it has become."""
+    stream = ask(lambda: Changing([1, 2]))()
+    assert list(stream) == [1, 2]
+    assert type(stream) is Ended
+    assert ending(telemetry) == ("UNSET", None, None, 2)
+    telemetry.clear()
+    stream = ask(lambda: Counter([1, 2]))()
+    stream.__class__ = Ended
+    assert type(stream) is Ended
+    assert ending(telemetry) == ("UNSET", None, None, 0)
+
+
+def test_a_method_that_is_exchanged_later_is_the_one_that_runs(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As other instrumentations do with the streams of SDKs."""
+    list(ask(lambda: Counter([1]))())
+    stream = ask(lambda: Counter([1, 2]))()
+    monkeypatch.setattr(Counter, "__next__", lambda self: self.chunks.pop() * 10)
+    assert next(stream) == 20
+
+
+class Registering(ABCMeta):
+    """Keeps a registry of its classes."""
+
+    known: list[str] = []
+
+    def __init__(cls, name: str, *args: Any) -> None:
+        super().__init__(name, *args)
+        Registering.known.append(name)
+
+
+class Known(Counter, metaclass=Registering):
+    """Is registered."""
+
+
+def test_a_metaclass_that_may_keep_a_registry_gets_no_class_of_ours(telemetry: Telemetry) -> None:
+    """The call ends with the function."""
+    assert list(ask(lambda: Known([1]))()) == [1]
+    assert Registering.known == ["Known"]
+    assert ending(telemetry) == ("UNSET", None, None, None)
+
+
+class Pointing(Counter):
+    """Hands out another iterator."""
+
+    other: Any = None
+
+    def __iter__(self) -> Any:
+        return self.other
+
+
+@pytest.mark.parametrize(("other", "chunks"), [(lambda: Counter([1, 2]), 2), (lambda: iter([1, 2]), None)])
+def test_an_iterator_that_hands_out_another_is_followed_there(telemetry: Telemetry, other: Any, chunks: int | None) -> None:
+    """Or, where that one cannot be followed, no further than to there."""
+    stream = Pointing([])
+    stream.other = other()
+    assert list(ask(lambda: stream)()) == [1, 2]
+    assert (type(stream), type(stream.other)) == (Pointing, type(other()))
+    outcome = ending(telemetry)
+    assert (outcome[0], outcome[1], outcome[2]) == ("UNSET", None, None)
+
+
+class Waiting(Counter):
+    """Waits for a signal in the middle of a step."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def __next__(self) -> Any:
+        if self.closed:
+            raise StopIteration
+        if not self.entered.is_set():
+            self.entered.set()
+            assert self.go.wait(10)
+            return 1
+        return 2
+
+
+def test_an_iterator_may_be_stepped_by_several_threads(telemetry: Telemetry) -> None:
+    """What one thread does while another is inside is not heard, and disturbs neither."""
+    stream = ask(Waiting)()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(next, stream)
+        assert stream.entered.wait(10)
+        assert next(stream) == 2
+        stream.go.set()
+        assert first.result() == 1
+    assert (next(stream), current()) == (2, "")
+    stream.closed = True
+    assert list(stream) == []
+    assert type(stream) is Waiting
+    assert ending(telemetry) == ("UNSET", None, None, 2)
+
+
+def test_an_iterator_is_followed_once_however_often_it_is_returned(telemetry: Telemetry) -> None:
+    """The first call follows it; the second ends with the function."""
+    stream = Counter([1, 2])
+    assert ask(lambda: ask(lambda: stream)())() is stream
+    assert len(telemetry.spans) == 1
+    assert list(stream) == [1, 2]
+    assert len(telemetry.spans) == 2
+
+
+def test_a_frozen_object_around_a_generator_is_followed(telemetry: Telemetry) -> None:
+    """Its own `__setattr__` is not asked."""
+
+    class Frozen(Generating):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in vars(self):
+                raise AttributeError("frozen")
+            object.__setattr__(self, name, value)
+
+    assert list(ask(lambda: Frozen([1, 2]))()) == [1, 2]
+    assert ending(telemetry) == ("UNSET", None, None, 2)
 
 
 class AsyncCounter:

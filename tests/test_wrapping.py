@@ -47,25 +47,115 @@ def test_kind_name_signature_and_types_are_kept(telemetry: Telemetry, way: Way, 
     traced = verb(function)
     for kind in (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.isfunction):
         assert kind(traced) == kind(function)
-    assert asyncio.iscoroutinefunction(traced) == asyncio.iscoroutinefunction(function)
+    if sys.version_info < (3, 14):  # then it is deprecated
+        assert asyncio.iscoroutinefunction(traced) == asyncio.iscoroutinefunction(function)
     assert inspect.signature(traced) == inspect.signature(function)
     assert typing.get_type_hints(traced) == typing.get_type_hints(ordinary)
     assert (traced.__wrapped__, traced.__doc__, traced.__module__) == (function, "Ask.", __name__)
     assert (traced.__name__, traced.__qualname__) == ("ordinary", "ordinary")
 
 
-def test_wrong_arguments_raise_what_the_function_raises(telemetry: Telemetry, way: Way, verb: Callable[..., Any]) -> None:
-    """The same TypeError with the same words."""
+def parameters(way: Way) -> Callable[..., Any]:
+    """Return a function of this kind with parameters of every kind, under names that we use ourselves."""
 
-    def ask(prompt: str) -> str:
-        return prompt
+    def plain(prompt: Any, /, scope: Any, inner: Any = 3, *rest: Any, args: Any, function: Any = 5, **kwargs: Any) -> Any:
+        return prompt, scope, inner, rest, args, function, kwargs
 
-    function = way.function(lambda *a, **k: ask(*a, **k))
+    async def coroutine(
+        prompt: Any, /, scope: Any, inner: Any = 3, *rest: Any, args: Any, function: Any = 5, **kwargs: Any
+    ) -> Any:
+        return prompt, scope, inner, rest, args, function, kwargs
+
+    def generator(prompt: Any, /, scope: Any, inner: Any = 3, *rest: Any, args: Any, function: Any = 5, **kwargs: Any) -> Any:
+        yield prompt, scope, inner, rest, args, function, kwargs
+
+    async def async_generator(
+        prompt: Any, /, scope: Any, inner: Any = 3, *rest: Any, args: Any, function: Any = 5, **kwargs: Any
+    ) -> Any:
+        yield prompt, scope, inner, rest, args, function, kwargs
+
+    return {"def": plain, "async def": coroutine, "generator": generator, "async generator": async_generator}[way.name]
+
+
+RIGHT: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((1, 2), {"args": 4}),
+    ((1,), {"scope": 2, "args": 4, "function": 6, "prompt": 7}),
+    ((1, 2, 3, 4, 5), {"args": None, "inner_": 6, "kwargs": 7}),
+]
+WRONG: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    ((1,), {}),
+    ((1, 2), {"scope": 3, "args": 4}),
+    ((), {"prompt": 1, "scope": 2, "args": 3}),
+    ((1, 2, 3), {}),
+]
+
+
+@pytest.mark.parametrize(("args", "kwargs"), RIGHT)
+def test_arguments_arrive_as_they_were_given(
+    telemetry: Telemetry, way: Way, verb: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
+    """By position, by name, by default, and whatever the parameters are called."""
+    function = parameters(way)
+    traced = verb(function)
+    assert way.run(lambda: traced(*args, **kwargs)) == way.run(lambda: function(*args, **kwargs))
+
+
+@pytest.mark.parametrize(("args", "kwargs"), WRONG)
+def test_wrong_arguments_are_a_type_error_at_the_call(
+    telemetry: Telemetry, way: Way, verb: Callable[..., Any], args: Any, kwargs: Any
+) -> None:
+    """Not at the first step: Python's own error, in the same words. Except in a plain function, no span is made."""
+    function = parameters(way)
     with pytest.raises(TypeError) as bare:
-        way.run(function, 1, 2)
+        function(*args, **kwargs)
     with pytest.raises(TypeError) as traced:
-        way.run(verb(function), 1, 2)
+        verb(function)(*args, **kwargs)
     assert str(traced.value) == str(bare.value)
+    assert way.name == "def" or telemetry.spans == []
+
+
+def test_wrong_arguments_of_callables_are_a_type_error_at_the_call(telemetry: Telemetry) -> None:
+    """Of partials, bound methods and objects with `__call__` too."""
+
+    class Client:
+        async def ask(self, prompt: str, *, model: str) -> tuple[str, str]:
+            return prompt, model
+
+        __call__ = ask
+
+    for function in (functools.partial(Client().ask, model="a"), Client().ask, Client()):
+        traced = traced_llm_call(model="gpt-5.2")(function)
+        with pytest.raises(TypeError):
+            traced(1, 2, 3)
+        assert asyncio.run(traced("a", model="b")) == ("a", "b")
+    assert len(telemetry.spans) == 3
+
+
+def test_a_wrapper_that_claims_other_parameters_is_called_with_its_own(telemetry: Telemetry) -> None:
+    """One that hands an argument in, with `functools.wraps` or a `__signature__` of its own."""
+
+    async def work(connection: str, prompt: str, model: str = "gpt-5.2-mini") -> tuple[str, str, str]:
+        return connection, prompt, model
+
+    @functools.wraps(work)
+    async def connected(prompt: str, model: str = "gpt-5.2-mini") -> tuple[str, str, str]:
+        return await work("connection", prompt, model)
+
+    assert asyncio.run(traced_llm_call(connected)("a", "gpt-5.2")) == ("connection", "a", "gpt-5.2")  # type: ignore[arg-type]
+    assert telemetry.tree == [("chat gpt-5.2", None)]
+    connected.__signature__ = inspect.signature(lambda nothing: None)  # type: ignore[attr-defined]
+    assert asyncio.run(traced_llm_call(connected)("a", model="gpt-5.2")) == ("connection", "a", "gpt-5.2")  # type: ignore[arg-type]
+
+
+def test_a_parameter_that_hides_a_name_of_ours_is_no_harm(telemetry: Telemetry) -> None:
+    """The arguments are then checked at the first step."""
+
+    async def ask(_begin: int, _function: int = 2) -> tuple[int, int]:
+        return _begin, _function
+
+    assert asyncio.run(traced_llm_call(ask)(1)) == (1, 2)
+    assert len(telemetry.spans) == 1
 
 
 def test_decorators_stack(telemetry: Telemetry, way: Way) -> None:

@@ -16,9 +16,11 @@ from spanguard.vocabulary.declared import declare
 
 if TYPE_CHECKING:
     from spanguard.pipeline.configure import configure
+    from spanguard.privacy.processors import PrivacySpanProcessor
 
 __version__ = VERSION
 __all__ = [
+    "PrivacySpanProcessor",
     "__version__",
     "association",
     "configure",
@@ -43,4 +45,9 @@ def __getattr__(name: str) -> object:
 
         globals()[name] = configure
         return configure
+    if name == "PrivacySpanProcessor":
+        from spanguard.privacy import PrivacySpanProcessor
+
+        globals()[name] = PrivacySpanProcessor
+        return PrivacySpanProcessor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

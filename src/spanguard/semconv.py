@@ -45,14 +45,19 @@ CACHE_RESULTS: Final = ("hit", "miss", "stale", "bypass", "error")
 HTTP_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER")
 USAGE_SOURCES: Final = ("provider", "caller")
 COST_SOURCES: Final = ("provider", "caller", "prices")
+LIBRARIES: Final = ("tenacity", "stamina", "google-genai", "openai", "anthropic", "instructor", "pydantic-ai", "litellm", "langchain", "pybreaker", "circuitbreaker", "aiolimiter", "pyrate-limiter", "guardrails-ai", "urllib3")
+MISUSES: Final = ("retry_on_generator", "retry_on_coroutine", "retry_excludes_method", "retry_not_configured", "retry_after_too_long", "breaker_on_coroutine", "breaker_never_blocks", "fallback_never_used")
 MODALITIES: Final = ("text", "image", "audio", "unknown")
+PRIVACY_MODES: Final = ("strict", "balanced", "off")
+PRIVACY_SIGNALS: Final = ("span", "event", "link", "log", "metric", "exemplar", "resource", "scope")
+PRIVACY_FIELDS: Final = ("attribute", "name", "status", "trace_state", "body", "version", "schema_url", "number", "description", "whole")
+PRIVACY_REASONS: Final = ("content", "unknown_key", "not_in_vocabulary", "pseudonym", "out_of_range", "wrong_type", "free_text", "internal_error")
 UNRECOVERABLE: Final = frozenset(
     {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
 )
 ERROR_CATEGORIES: Final = (
-    *("timeout", "rate_limited", "overloaded", "connection", "authentication", "bad_request", "not_found"),
-    *("content_filtered", "context_length", "parse_error", "validation_error", "backend_error", "inference_failed"),
-    *("model_load_failed", "out_of_memory", "circuit_open", "cancelled", "other"),
+    *("timeout", "rate_limited", "overloaded", "connection", "authentication", "bad_request", "not_found", "content_filtered", "context_length"),
+    *("parse_error", "validation_error", "backend_error", "inference_failed", "model_load_failed", "out_of_memory", "circuit_open", "cancelled", "other"),
 )
 # Each is a `gen_ai.operation.name` of the conventions; a custom value is left out and reported once.
 OPERATIONS: Final = (
@@ -117,6 +122,8 @@ def _attribute(name: str, type: ValueType, privacy: Privacy, brief: str, values:
 _a = _attribute
 POLICY_TYPE: Final = _a("resilience.policy.type", "string", "enum", "The kind of policy that decided.", POLICIES)
 POLICY_NAME: Final = _a("resilience.policy.name", "string", "name", "The name the program gave the policy.")
+LIBRARY: Final = _a("resilience.library.name", "string", "enum", "The library whose policy it is; absent for the program's own.", LIBRARIES)
+MISUSE: Final = _a("resilience.misuse.kind", "string", "enum", "In which way a policy is in force and without effect.", MISUSES)
 OUTCOME: Final = _a("resilience.operation.outcome", "string", "enum", "How the whole operation ended.", OUTCOMES)
 ATTEMPT_COUNT: Final = _a("resilience.operation.attempt_count", "int", "number", "How many attempts were made.")
 ATTEMPT_LIMIT: Final = _a("resilience.operation.attempt_limit", "int", "number", "How many attempts were allowed.")
@@ -138,7 +145,7 @@ CALL_COST: Final = _a("resilience.usage.cost", "double", "number", "Cost in USD 
 COST_SOURCE: Final = _a("resilience.usage.cost.source", "string", "enum", "Who said what the call cost: the provider's response, the caller, or the list of prices.", COST_SOURCES)
 USAGE_SOURCE: Final = _a("resilience.usage.source", "string", "enum", "Who counted the tokens: the provider's response or the caller.", USAGE_SOURCES)
 CHUNKS: Final = _a("resilience.stream.chunks", "int", "number", "How many chunks of the stream were consumed.")
-CLOSED_EARLY: Final = _a("resilience.stream.closed_early", "boolean", "flag", "The consumer stopped reading before the stream ended.")
+CLOSED_EARLY: Final = _a("resilience.stream.closed_early", "boolean", "flag", "The stream did not come to its end: its consumer stopped reading, or nobody closed it (`error.type` `stream_abandoned`).")
 VALIDATION_RULE: Final = _a("resilience.validation.rule", "string", "name", "The rule that was checked.")
 VALIDATION_STAGE: Final = _a("resilience.validation.stage", "string", "enum", "What was checked: input, output or a tool call.", VALIDATION_STAGES)
 VALIDATION_ACTION: Final = _a("resilience.validation.action", "string", "enum", "What was done about the verdict.", ACTIONS)
@@ -179,7 +186,7 @@ HTTP_STATUS: Final = _a("http.response.status_code", "int", "number", "Status of
 HTTP_RESEND: Final = _a("http.request.resend_count", "int", "number", "How often the HTTP request was sent before.")
 SERVER_ADDRESS: Final = _a("server.address", "string", "known", "Host of the server, if it is a known provider's or declared.")
 RUN_ID: Final = _a("resilience.run.id", "string", "name", "The run: one per process start unless SPANGUARD_RUN or association(run=) gives it.")
-SESSION: Final = _a("resilience.session.id", "string", "id", "Anonymous id of one configure(), random.")
+SESSION: Final = _a("resilience.session.id", "string", "id", "Anonymous id of one process that called configure(), random; a forked child has its own.")
 SCHEMA: Final = _a("resilience.schema.version", "string", "known", "Version of this table.")
 SPACE: Final = _a("resilience.space.id", "string", "pseudonym", "The space (workspace, channel) the work belongs to.")
 TENANT: Final = _a("resilience.tenant.id", "string", "pseudonym", "The tenant the work belongs to.")
@@ -189,13 +196,19 @@ ROLE: Final = _a("resilience.role", "string", "name", "The part this work plays,
 USER: Final = _a("user.id", "string", "pseudonym", "The user the work is done for.")
 USER_SESSION: Final = _a("session.id", "string", "pseudonym", "The user's session the work belongs to.")
 ERROR_TYPE: Final = _a("error.type", "string", "known", "The class of the exception, or the error code of the provider.")
+PRIVACY_MODE: Final = _a("resilience.privacy.mode", "string", "enum", "The guard's mode, on the resource where it is not strict.", PRIVACY_MODES)
+PRIVACY_SIGNAL: Final = _a("resilience.privacy.signal", "string", "enum", "What kind of telemetry something was removed from.", PRIVACY_SIGNALS)
+PRIVACY_FIELD: Final = _a("resilience.privacy.field", "string", "enum", "Which part of it was removed or replaced.", PRIVACY_FIELDS)
+PRIVACY_REASON: Final = _a("resilience.privacy.reason", "string", "enum", "Why it was removed, or that a pseudonym took its place.", PRIVACY_REASONS)
+CONTENT_LENGTH: Final = _a("resilience.privacy.content.length", "int", "number", "Characters of content that the guard removed here, rounded up to a power of two.")
+CONTENT_FIELDS: Final = _a("resilience.privacy.content.fields", "int", "number", "How many attributes or bodies that held content the guard removed here.")
 
 GEN_AI_OPERATION: Final = _a("gen_ai.operation.name", "string", "enum", "What was asked of the model.", OPERATIONS)
 GEN_AI_PROVIDER: Final = _a("gen_ai.provider.name", "string", "known", "Who served the model.")
 GEN_AI_MODEL: Final = _a("gen_ai.request.model", "string", "known", "The model that was asked for.")
 GEN_AI_TEMPERATURE: Final = _a("gen_ai.request.temperature", "double", "number", "Sampling temperature asked for.")
 GEN_AI_TOP_P: Final = _a("gen_ai.request.top_p", "double", "number", "Nucleus sampling threshold asked for.")
-GEN_AI_TOP_K: Final = _a("gen_ai.request.top_k", "int", "number", "Top-k asked for.")
+GEN_AI_TOP_K: Final = _a("gen_ai.request.top_k", "int", "number", "Top-k asked for; in generation 1.37 a double.")
 GEN_AI_MAX_TOKENS: Final = _a("gen_ai.request.max_tokens", "int", "number", "Most output tokens allowed.")
 GEN_AI_FREQUENCY: Final = _a("gen_ai.request.frequency_penalty", "double", "number", "Frequency penalty asked for.")
 GEN_AI_PRESENCE: Final = _a("gen_ai.request.presence_penalty", "double", "number", "Presence penalty asked for.")
@@ -232,19 +245,20 @@ class Event(NamedTuple):
     attributes: tuple[str, ...]
 
 
-_VERDICT = (VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_ACTION, VALIDATION_RESULT, RISK_LEVEL, PATTERN_CATEGORY, POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER)
+_VERDICT = (VALIDATION_RULE, VALIDATION_STAGE, VALIDATION_ACTION, VALIDATION_RESULT, RISK_LEVEL, PATTERN_CATEGORY, POLICY_TYPE, POLICY_NAME, LIBRARY, ATTEMPT_NUMBER)
 EVALUATION: Final = Event("gen_ai.evaluation.result", "INFO", "A validator judged an answer of the model.", (EVALUATION_NAME, EVALUATION_LABEL, *_VERDICT))
 VALIDATION_FAILED: Final = Event("resilience.validation.failed", "WARN", "A check of an input or a tool call failed.", (EVALUATION_NAME, *_VERDICT))
-_RETRY = (POLICY_TYPE, POLICY_NAME, ATTEMPT_NUMBER, ERROR_TYPE)
+_RETRY = (POLICY_TYPE, POLICY_NAME, LIBRARY, ATTEMPT_NUMBER, ERROR_TYPE)
 RETRY_SCHEDULED: Final = Event("resilience.retry.scheduled", "WARN", "Another attempt will follow after a delay.", (*_RETRY, RETRY_DELAY, DELAY_SOURCE))
 RETRY_EXHAUSTED: Final = Event("resilience.retry.exhausted", "ERROR", "The last allowed attempt failed.", _RETRY)
 RETRY_REFUSED: Final = Event("resilience.retry.refused", "WARN", "Another attempt was possible, but was not allowed.", _RETRY)
-_GATE = (POLICY_TYPE, POLICY_NAME)
+_GATE = (POLICY_TYPE, POLICY_NAME, LIBRARY)
 OPERATION_STARTED: Final = Event("resilience.operation.started", "INFO", "An operation began; told only with SPANGUARD_STARTED, as a log record.", _GATE)
 FAILOVER_HOP: Final = Event("resilience.failover.hop", "WARN", "A candidate failed and the next one is tried.", (*_GATE, ATTEMPT_NUMBER, FAILOVER_FROM, FAILOVER_TO, ERROR_TYPE))
 BREAKER_TRANSITION: Final = Event("resilience.circuit_breaker.transition", "INFO", "A circuit breaker changed its state; ERROR when it opens, WARN when it half-opens.", (*_GATE, BREAKER_FROM, BREAKER_TO, BREAKER_FAILURES, BREAKER_RESET, BREAKER_SCOPE))
 LIMITER_REJECTED: Final = Event("resilience.rate_limiter.rejected", "WARN", "A limiter refused a permit.", (*_GATE, LIMITER_RESULT, LIMITER_DELAY, LIMITER_MAX_DELAY))
-_EVENTS = (OPERATION_STARTED, EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED, FAILOVER_HOP, BREAKER_TRANSITION, LIMITER_REJECTED)
+MISUSE_DETECTED: Final = Event("resilience.misuse.detected", "WARN", "A policy is in force and without effect; a log record, once for each place in a process.", (MISUSE, *_GATE))
+_EVENTS = (OPERATION_STARTED, EVALUATION, VALIDATION_FAILED, RETRY_SCHEDULED, RETRY_EXHAUSTED, RETRY_REFUSED, FAILOVER_HOP, BREAKER_TRANSITION, LIMITER_REJECTED, MISUSE_DETECTED)
 EVENTS: Final = {e.name: e for e in _EVENTS}
 
 # -------------------------------------------------------------------------------------------------------------- metrics
@@ -271,7 +285,7 @@ GEN_AI_TOKEN_BOUNDARIES: Final = tuple(float(4**i) for i in range(14))
 
 LOOKUP_BOUNDARIES: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
-_BY = (POLICY_TYPE, POLICY_NAME)
+_BY = (POLICY_TYPE, POLICY_NAME, LIBRARY)
 OPERATION_DURATION: Final = Metric("resilience.operation.duration", "histogram", "s", "How long operations took, all attempts and waits included.", (*_BY, OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL), DURATION_BOUNDARIES)
 OPERATION_ATTEMPTS: Final = Metric("resilience.operation.attempts", "histogram", "{attempt}", "How many attempts operations made.", (*_BY, OUTCOME), ATTEMPT_BOUNDARIES)
 ATTEMPT_DURATION: Final = Metric("resilience.attempt.duration", "histogram", "s", "How long single attempts took.", (*_BY, ATTEMPT_OUTCOME, ERROR_TYPE, GEN_AI_PROVIDER, GEN_AI_MODEL), DURATION_BOUNDARIES)
@@ -290,11 +304,13 @@ LIMITER_WAIT: Final = Metric("resilience.rate_limiter.wait.duration", "histogram
 LIMITER_QUEUED: Final = Metric("resilience.rate_limiter.queued_requests", "up_down_counter", "{request}", "Requests that are waiting for a permit.", _BY)
 CACHE_LOOKUPS: Final = Metric("resilience.cache.lookups", "counter", "{lookup}", "Lookups in caches.", (*_BY, CACHE_RESULT, CACHE_KIND))
 CACHE_DURATION: Final = Metric("resilience.cache.lookup.duration", "histogram", "s", "How long lookups in caches took.", (*_BY, CACHE_RESULT, CACHE_KIND), LOOKUP_BOUNDARIES)
+REDACTIONS: Final = Metric("resilience.privacy.redactions", "observable_counter", "{redaction}", "What the guard removed or replaced, never what it was.", (PRIVACY_SIGNAL, PRIVACY_FIELD, PRIVACY_REASON))
 METRICS: Final = (
     *(OPERATION_DURATION, OPERATION_ATTEMPTS, ATTEMPT_DURATION, RETRY_DELAYS, TOKEN_USAGE, COST, VALIDATIONS),
     *(VALIDATION_DURATION, FAILOVER_HOPS, BREAKER_CALLS, BREAKER_TRANSITIONS, BREAKER_STATE_NOW, BREAKER_OPEN),
     *(LIMITER_REQUESTS, LIMITER_WAIT, LIMITER_QUEUED, CACHE_LOOKUPS, CACHE_DURATION),
 )
+GUARD_METRICS: Final = (REDACTIONS,)
 
 # --------------------------------------------------------------------------------------- gen_ai, one table a generation
 
@@ -324,6 +340,7 @@ class Generation(NamedTuple):
 
     name: str
     schema_url: str
+    top_k: type[int | float]
     cache_write: str
     modal: dict[tuple[TokenKind, str], str]
     duration: Metric
@@ -352,8 +369,7 @@ _USAGE = Metric("gen_ai.client.token.usage", "histogram", "{token}", "Tokens use
 _dev = "gen_ai.client.inference."
 GENERATIONS: Final = {
     "1.37": Generation(
-        "1.37",
-        "https://opentelemetry.io/schemas/1.37.0",
+        "1.37", "https://opentelemetry.io/schemas/1.37.0", float,
         GEN_AI_CACHE_CREATION,
         {},
         _seconds("gen_ai.client.operation.duration", "How long calls took.", ERROR_TYPE),
@@ -362,8 +378,7 @@ GENERATIONS: Final = {
         tuple(TokenMetric(_USAGE, kind, ((GEN_AI_TOKEN_TYPE, kind),)) for kind in TOKEN_TYPES),
     ),
     "dev-2026-10": Generation(
-        "dev-2026-10",
-        "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev",
+        "dev-2026-10", "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev", int,
         GEN_AI_CACHE_WRITE,
         GEN_AI_MODAL,
         _seconds(_dev + "duration", "How long calls took.", ERROR_TYPE),

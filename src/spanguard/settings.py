@@ -8,11 +8,17 @@ default instead and names the fault.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 GENERATIONS: Final = ("1.37", "dev-2026-10")
 """Names of the generations of the GenAI conventions in `semconv.GENERATIONS`, the default first; a test compares them."""
+
+
+PRIVACY: Final = "SPANGUARD_PRIVACY"
+"""The variable that takes part in switching the guard off."""
 
 
 class SettingsError(ValueError):
@@ -36,6 +42,23 @@ def _seconds(value: str) -> float:
     if not 0 <= seconds <= 3600:  # also refuses NaN
         raise ValueError("expected seconds from 0 to 3600")
     return seconds
+
+
+def _limit(value: str) -> float:
+    limit = float(value)
+    if not 0 <= limit <= 1e9:  # also refuses NaN
+        raise ValueError("expected a number from 0 to 1000000000")
+    return limit
+
+
+class Secret(str):
+    """Text that may be a credential: it is not shown where a setting is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show that there is something, and not what."""
+        return "'***'" if self else "''"
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -65,6 +88,22 @@ VARIABLES: Final = {
         "",
         _text,
         "File of the local store, or `off`. Default: `.spanguard/telemetry.db` in the working directory.",
+    ),
+    "store_days": Variable(
+        "SPANGUARD_STORE_DAYS", "30", _limit, "Days that rows stay in the local store; 0 for as long as there is room."
+    ),
+    "store_mb": Variable(
+        "SPANGUARD_STORE_MB",
+        "500",
+        _limit,
+        "Megabytes that the local store may take; then its oldest rows go. 0 for no limit.",
+    ),
+    "spool_mb": Variable(
+        "SPANGUARD_SPOOL_MB",
+        "64",
+        _limit,
+        "Megabytes of telemetry that may wait on disk (`spool.db`, beside the local store) for an OTLP endpoint that is "
+        "down; then the oldest goes first. 0 for none.",
     ),
     "run": Variable(
         "SPANGUARD_RUN",
@@ -98,11 +137,48 @@ VARIABLES: Final = {
         "Take the cost of a call from the package `genai-prices` (extra `prices`) where neither the response nor the program "
         "states one. Its prices come with the package; nothing is fetched.",
     ),
+    "privacy": Variable(
+        PRIVACY,
+        "strict",
+        _one_of("strict", "balanced", "off"),
+        "How much may leave: `strict`, known names and values alone; `balanced`, also what looks harmless (best effort); "
+        '`off`, everything, and only if `configure(privacy="off")` says so too.',
+    ),
+    "privacy_file": Variable(
+        "SPANGUARD_PRIVACY_FILE",
+        "",
+        _text,
+        "TOML file with the names and keys that are safe to show. Default: the table `[tool.spanguard.privacy]` in the "
+        "`pyproject.toml` of the working directory.",
+    ),
+    "guard": Variable(
+        "SPANGUARD_GUARD",
+        "",
+        _one_of("process", "own"),
+        "Whose telemetry is guarded: all of the `process`, or our `own` exporters alone. Default: `process` with "
+        "`configure()` and `spanguard run`; with `opentelemetry-instrument` nothing unless it is set.",
+    ),
     "exit_timeout": Variable(
         "SPANGUARD_EXIT_TIMEOUT",
         "2",
         _seconds,
         "Seconds that the end of the process may wait for telemetry to be sent.",
+    ),
+    "prometheus_headers": Variable(
+        "SPANGUARD_PROMETHEUS_HEADERS",
+        "",
+        Secret,
+        "Headers of each request to `--prometheus`, for example `Authorization=Bearer%20...`; separated by commas, values "
+        "percent-encoded, as in `OTEL_EXPORTER_OTLP_HEADERS`.",
+    ),
+    "webhook": Variable(
+        "SPANGUARD_WEBHOOK", "", Secret, "Address that alerts are posted to as JSON (`spanguard watch`); it is never shown."
+    ),
+    "token_budget": Variable(
+        "SPANGUARD_TOKEN_BUDGET", "0", _limit, "Tokens an hour; 20 % more raise an alert. 0 for no such alert."
+    ),
+    "capacity": Variable(
+        "SPANGUARD_CAPACITY", "0", _limit, "Calls of models a second; 50 % more raise an alert. 0 for no such alert."
     ),
 }
 # Read by OpenTelemetry itself or by `configure`; the specification gives their meaning.
@@ -127,12 +203,22 @@ class Settings(NamedTuple):
 
     debug: bool = False
     store: str = ""
+    store_days: float = 30.0
+    store_mb: float = 500.0
+    spool_mb: float = 64.0
     run: str = ""
     events: str = "span"
     started: bool = False
     semconv: str = GENERATIONS[0]
     prices: bool = False
+    privacy: str = "strict"
+    privacy_file: str = ""
+    guard: str = ""
     exit_timeout: float = 2.0
+    prometheus_headers: str = Secret()
+    webhook: str = Secret()
+    token_budget: float = 0.0
+    capacity: float = 0.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -183,3 +269,17 @@ def use(settings: Settings) -> None:
 def sdk_disabled(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether ``OTEL_SDK_DISABLED`` switches everything off; as in the specification, only ``true`` does."""
     return environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def state_directory() -> Path | None:
+    """Return spanguard's directory in the user's state directory, which need not be there; None where there is no home.
+
+    ``$XDG_STATE_HOME/spanguard`` or ``~/.local/state/spanguard``; on Windows ``%LOCALAPPDATA%``.
+    """
+    given = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME", "")
+    if Path(given).is_absolute():  # the XDG specification: a relative path is to be ignored
+        return Path(given) / "spanguard"
+    try:
+        return Path.home() / ".local" / "state" / "spanguard"
+    except RuntimeError:  # no home directory
+        return None

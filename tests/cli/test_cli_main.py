@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
+import click
 import pytest
 
 import spanguard
@@ -37,10 +41,30 @@ def test_an_unknown_command_is_refused(run) -> None:
     assert "No such command" in result.stderr
 
 
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Give the command, or those of a group, each with its whole name."""
+    if isinstance(command, click.Group):
+        for sub in command.commands.values():
+            yield from commands(f"{name} {sub.name}", sub)
+    else:
+        yield name, command
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_speaks_json(name) -> None:
-    """`--json` is there for scripts, and the help says what the exit codes mean."""
+    """`--json` is there for scripts, and the help says what the exit codes mean; `run` has the output of what it runs."""
     command = main.get_command(None, name)
     assert command.name == name
-    assert any("--json" in parameter.opts for parameter in command.params)
-    assert "Exits with 0" in command.help
+    for whole, each in commands(name, command):
+        if whole == "run":
+            continue
+        assert any("--json" in parameter.opts for parameter in each.params), whole
+        assert re.search(r"[Ee]xits\s+with\s+0", each.help), whole
+
+
+def test_a_command_starts_quickly(process) -> None:
+    """Importing what a command needs loads neither the SDK nor anything else that takes its time."""
+    slow = "('opentelemetry.sdk', 'openai', 'duckdb')"
+    code = f"import spanguard.cli.{{0}}, sys; print([m for m in sys.modules if m.startswith({slow})])"
+    for name in ("show", "summary", "export", "purge"):
+        assert process("-c", code.format(name)).stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from spanguard.store import Database, StoreError, schema
+from spanguard import semconv
+from spanguard.store import Database, StoreError, schema, trace
 
 ROW = (1, "spans", 1, 1)
 forks = [
@@ -169,7 +171,7 @@ def test_a_store_of_a_newer_version_is_refused(store, read_only):
     """An older spanguard does not touch what it does not know."""
     with closing(sqlite3.connect(store)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    assert "newer spanguard (schema 99, this one knows 1)" in refused(store, read_only=read_only)
+    assert f"newer spanguard (schema 99, this one knows {len(schema.MIGRATIONS)})" in refused(store, read_only=read_only)
 
 
 def test_an_empty_file_becomes_a_store(path):
@@ -205,7 +207,7 @@ def test_an_older_store_is_brought_up_to_date(store, monkeypatch):
     assert "nothing was written by this version" in refused(store, read_only=True)
     for _ in range(2):
         with Database.open(store) as database:
-            assert pragma(database, "user_version") == 2
+            assert pragma(database, "user_version") == len(schema.MIGRATIONS)
             assert [row["x"] for row in database.rows("SELECT x FROM more")] == [7]
             assert count(database) == 5_000
 
@@ -217,7 +219,7 @@ def test_a_migration_that_fails_changes_nothing(store, monkeypatch):
         Database.open(store)
     monkeypatch.undo()
     with Database.open(store) as database:
-        assert pragma(database, "user_version") == 1
+        assert pragma(database, "user_version") == len(schema.MIGRATIONS)
         assert not database.rows("SELECT 1 FROM sqlite_master WHERE name = 'more'")
 
 
@@ -362,3 +364,23 @@ class TestFork:
             thread.join()
             database.write({"drops": [ROW]})
             assert count(database) == 1
+
+
+def test_the_first_version_is_read_by_the_second(path, monkeypatch):
+    """What got columns of its own moves there from the JSON of older rows, and back into what is read."""
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    old = {semconv.USER: "h:1", semconv.RUN_ID: "nightly", semconv.GEN_AI_INPUT: 7, semconv.CALL_COST: 0.5, "other": [1]}
+    known = ("trace_id", "span_id", "resource_id", "scope", "name", "kind", "start_ns", "end_ns", "status", "operation")
+    values = (b"t" * 16, b"s" * 8, 1, "s", "chat", "CLIENT", 1, 2, "UNSET", "chat", json.dumps(old))
+    with Database.open(path) as database, database.transaction() as connection:
+        connection.execute("INSERT INTO resources VALUES (1, 'r', 'shop', '{}')")
+        statement = f"INSERT INTO spans ({', '.join(known)}, attributes) VALUES ({', '.join('?' * len(values))})"
+        connection.execute(statement, values)
+    monkeypatch.undo()
+    with Database.open(path) as database:
+        (row,) = database.rows("SELECT * FROM spans")
+        assert json.loads(row["attributes"]) == {"other": [1]}
+        (call,) = database.rows("SELECT run, user, input_tokens, cost FROM llm_calls")
+        assert tuple(call) == ("nightly", "h:1", 7, 0.5)
+        (span,) = trace(database, (b"t" * 16).hex())
+    assert span.attributes == {**old, semconv.GEN_AI_OPERATION: "chat"}

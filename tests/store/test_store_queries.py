@@ -7,6 +7,7 @@ from opentelemetry.trace import StatusCode, set_span_in_context
 
 from spanguard import semconv
 from spanguard.store import Database, StoreError, runs, trace, traces
+from spanguard.store.columns import PROMOTED
 
 CALL = {semconv.GEN_AI_OPERATION: "chat", semconv.GEN_AI_INPUT: 100, semconv.GEN_AI_OUTPUT: 20, semconv.CALL_COST: 0.5}
 
@@ -143,7 +144,7 @@ def test_a_span_without_its_parent_is_a_root(start, read):
 
 def test_a_circle_of_parents_has_an_end(path):
     """Spans that are each other's parents (a broken exporter) are shown once each."""
-    row = (1, "scope", "name", "INTERNAL", 1, 2, "UNSET", *[None] * 7, "{}", None)
+    row = (1, "scope", "name", "INTERNAL", 1, 2, "UNSET", *[None] * len(PROMOTED), "{}", None)
     with Database.open(path) as database:
         ids = [bytes([number] * 8) for number in (1, 2)]
         database.write({"spans": [(b"t" * 16, ids[0], ids[1], *row), (b"t" * 16, ids[1], ids[0], *row)]})
@@ -154,7 +155,7 @@ def test_a_circle_of_parents_has_an_end(path):
 
 def test_the_beginning_of_an_id_is_enough(path):
     """A trace is found by the first digits of its id, if no other begins so."""
-    row = (b"s" * 8, None, 1, "scope", "name", "INTERNAL", 1, 2, "UNSET", *[None] * 7, "{}", None)
+    row = (b"s" * 8, None, 1, "scope", "name", "INTERNAL", 1, 2, "UNSET", *[None] * len(PROMOTED), "{}", None)
     with Database.open(path) as database:
         database.write({"spans": [(bytes.fromhex(start.ljust(32, "7")), *row) for start in ("ab1", "ab2", "c")]})
         assert [each.trace_id[:4] for each in trace(database, "AB1")] == ["ab17"]

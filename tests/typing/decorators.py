@@ -88,21 +88,105 @@ def stacked(goal: str, /, *steps: str) -> dict[str, int]:
     return {step: len(goal) for step in steps}
 
 
+@traced_failover
+def bare_failover(text: str, *, limit: int = 3) -> list[str]:
+    return [text] * limit
+
+
+@traced_failover("summarise", work="w-1")
+async def failover(text: str) -> str:
+    return text
+
+
+@traced_breaker
+async def bare_breaker(text: str) -> str:
+    return text
+
+
+@traced_breaker("openai", state="closed", rejections=(ConnectionError,))
+def breaker(text: str, /, *more: int) -> dict[str, int]:
+    return {text: sum(more)}
+
+
+@traced_breaker("openai")
+def breaker_of_a_generator(text: str) -> Generator[str, int, bool]:
+    sent = yield text
+    return sent > 0
+
+
+@traced_rate_limit
+def bare_limiter(tokens: int) -> bool:
+    return tokens > 0
+
+
+@traced_rate_limit("openai", max_delay=5)
+async def limiter(tokens: int) -> bool:
+    return tokens > 0
+
+
+@traced_cache
+def bare_cache(key: str) -> str | None:
+    return key or None
+
+
+@traced_cache("answers", kind="exact")
+async def cache(key: str) -> str | None:
+    return key or None
+
+
+@traced_validation
+def bare_validation(answer: str) -> bool:
+    return bool(answer)
+
+
+@traced_validation("schema", stage="input")
+async def validation(answer: str) -> bool:
+    return bool(answer)
+
+
+@traced_validation("chunks")
+async def validation_of_an_async_generator(answer: str) -> AsyncGenerator[str, bytes]:
+    yield answer
+
+
 @traced_failover("summarise")
 @traced_breaker("openai")
 @traced_rate_limit("openai")
+@traced_cache("answers")
+@traced_validation("schema")
 async def gated(text: str, *, limit: int = 3) -> list[str]:
     return [text] * limit
 
 
-@traced_cache("answers")
-def found(key: str) -> str | None:
-    return key or None
+class Gated:
+    """The gates around methods of every kind."""
 
+    @traced_failover
+    def failover(self, text: str) -> str:
+        return text
 
-@traced_validation("schema")
-def valid(answer: str) -> bool:
-    return bool(answer)
+    @traced_breaker("openai")
+    async def breaker(self, text: str, *, limit: int = 3) -> list[str]:
+        return [text] * limit
+
+    @classmethod
+    @traced_rate_limit
+    def limiter(cls, tokens: int) -> bool:
+        return tokens > 0
+
+    @staticmethod
+    @traced_cache("answers")
+    def cache(key: str) -> str | None:
+        return key or None
+
+    @property
+    @traced_validation("state")
+    def valid(self) -> bool:
+        return True
+
+    @traced_breaker
+    def stream(self, text: str) -> Iterator[str]:
+        yield text
 
 
 class Client:
@@ -131,8 +215,11 @@ def plain() -> None:
     assert_type(bare("a", model="b"), str)
     assert_type(with_arguments("a", limit=2), list[str])
     assert_type(bare_repair("a"), str)
-    assert_type(found("a"), str | None)
-    assert_type(valid("a"), bool)
+    assert_type(bare_failover("a", limit=2), list[str])
+    assert_type(breaker("a", 1, 2), dict[str, int])
+    assert_type(bare_limiter(1), bool)
+    assert_type(bare_cache("a"), str | None)
+    assert_type(bare_validation("a"), bool)
     assert_type(stacked("goal", "one", "two"), dict[str, int])
 
 
@@ -141,6 +228,11 @@ async def coroutines() -> None:
     assert_type(await coroutine_with_arguments("a"), list[float])
     assert_type(await repair("a"), str)
     assert_type(await bare_retry("a"), str)
+    assert_type(await failover("a"), str)
+    assert_type(await bare_breaker("a"), str)
+    assert_type(await limiter(1), bool)
+    assert_type(await cache("a"), str | None)
+    assert_type(await validation("a"), bool)
     assert_type(await gated("a", limit=2), list[str])
 
 
@@ -149,20 +241,28 @@ def generators() -> Generator[str, int, None]:
     assert_type((yield from generator("a")), bool)
     assert_type(iterator("a"), Iterator[str])
     assert_type(retry("a"), Iterator[str])
+    assert_type(breaker_of_a_generator("a"), Generator[str, int, bool])
 
 
 async def async_generators() -> None:
     assert_type(async_generator("a"), AsyncGenerator[str, bytes])
     assert_type(async_iterator("a"), AsyncIterator[str])
+    assert_type(validation_of_an_async_generator("a"), AsyncGenerator[str, bytes])
     async for chunk in async_iterator("a"):
         assert_type(chunk, str)
 
 
-async def methods(client: Client) -> None:
+async def methods(client: Client, gated: Gated) -> None:
     assert_type(client.bare("a"), str)
     assert_type(await client.with_arguments("a", model="b"), str)
     assert_type(Client.of_the_class("a"), str)
     assert_type(client.static("a"), str)
+    assert_type(gated.failover("a"), str)
+    assert_type(await gated.breaker("a", limit=1), list[str])
+    assert_type(Gated.limiter(1), bool)
+    assert_type(gated.cache("a"), str | None)
+    assert_type(gated.valid, bool)
+    assert_type(gated.stream("a"), Iterator[str])
 
 
 def lambdas() -> Callable[[str], str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -24,16 +24,26 @@ from spanguard import (
     traced_retry,
     traced_validation,
 )
-from spanguard._core.association import Association
-from spanguard._core.attempt import Attempt
-from spanguard._core.breaker import BreakerCall
-from spanguard._core.call import Call
-from spanguard._core.failover import Failover
-from spanguard._core.limiter import Wait
-from spanguard._core.lookup import Lookup
-from spanguard._core.operation import Operation
-from spanguard._core.validation import Validation
-from spanguard.pipeline import Pipeline
+from spanguard.types import (
+    Associated,
+    Association,
+    Attempt,
+    Breaker,
+    BreakerCall,
+    Cache,
+    Call,
+    Failover,
+    FailoverVerb,
+    Limiter,
+    LLMCall,
+    Lookup,
+    Operation,
+    Pipeline,
+    Repeated,
+    Validation,
+    Validator,
+    Wait,
+)
 
 
 def call(response: object) -> None:
@@ -68,26 +78,95 @@ def operations() -> None:
 
 
 def failovers() -> None:
-    with traced_failover("summarise", work="w-1") as failover:
+    with traced_failover("summarise", work="w-1", artifact="a-1") as failover:
         assert_type(failover, Failover)
         for attempt in failover.candidates("primary", "backup"):
             assert_type(attempt, Attempt)
-        with failover.candidate("primary") as one:
+            assert_type(attempt.candidate, str)
+        with failover.candidate(
+            "primary", provider="openai", model="gpt-5.2", tier=1, source="eu", host="api.openai.com"
+        ) as one:
             assert_type(one, Attempt)
+            assert_type(one.http(status=503, retry_after=1.5), None)
+        assert_type(failover.degraded(), None)
     assert_type(failover.on_failover("primary", "backup", ValueError()), None)
 
 
-def gates() -> None:
-    breaker = traced_breaker("openai", state="closed", rejections=(ConnectionRefusedError,))
+def breakers() -> None:
+    breaker = traced_breaker("openai", state="closed", scope="host", reset_timeout=30, rejections=(ConnectionRefusedError,))
+    assert_type(breaker, Breaker)
     with breaker as call:
         assert_type(call, BreakerCall)
-    assert_type(breaker.on_transition("closed", "open", failures=5), None)
-    with traced_rate_limit("openai", max_delay=1.5) as wait:
+        assert_type(call.rejected(), None)
+        assert_type(call.ignored(), None)
+    assert_type(breaker.on_transition("closed", "open", failures=5, reset_timeout=30.0), None)
+
+
+def limiters() -> None:
+    limiter = traced_rate_limit("openai", max_delay=1.5)
+    assert_type(limiter, Limiter)
+    with limiter as wait:
         assert_type(wait, Wait)
-    with traced_cache("answers", kind="exact") as lookup:
+        assert_type(wait.rejected(), None)
+        assert_type(wait.skipped(), None)
+        assert_type(wait.delayed(0.5), None)
+    assert_type(limiter.on_wait(0.5, result="delayed"), None)
+
+
+def caches() -> None:
+    cache = traced_cache("answers", kind="exact")
+    assert_type(cache, Cache)
+    with cache as lookup:
         assert_type(lookup, Lookup)
-    with traced_validation("schema", stage="input") as check:
+        for say in (lookup.hit, lookup.miss, lookup.stale, lookup.bypass):
+            assert_type(say(), None)
+    assert_type(cache.on_lookup("hit", duration=0.001), None)
+
+
+def validators() -> None:
+    validator = traced_validation("schema", stage="input")
+    assert_type(validator, Validator)
+    with validator as check:
         assert_type(check, Validation)
+        assert_type(check.passed(rule="total", action="allowed"), None)
+        assert_type(check.failed(rule="rm", action="blocked", risk_level="high", pattern_category="destructive_rm"), None)
+    assert_type(validator.on_verdict(False, rule="total"), None)
+
+
+async def gates_around_awaiting(answer: Awaitable[str]) -> str | None:
+    # A plain `with`, as telemetry never waits; none of them may swallow, or this would have to return None in the end.
+    with traced_breaker("openai"), traced_rate_limit("openai"), traced_cache("answers") as lookup:
+        lookup.miss()
+        with traced_validation("schema"), traced_failover("chain"):
+            return await answer
+
+
+def streams_inside(chunks: Iterator[str]) -> Iterator[str]:
+    with traced_failover("chain") as chain, chain.candidate("first"), traced_breaker("openai"):
+        yield from chunks
+
+
+class Client:
+    """Keeps what the verbs return, and hands on what they give."""
+
+    def __init__(self, breaker: Breaker, on_wait: Callable[[float], None]) -> None:
+        self.breaker = breaker
+        self.on_wait = on_wait
+
+    def ask(self, attempt: Attempt, call: Call, operation: Operation) -> Repeated:
+        attempt.validated("schema", passed=operation.current_attempt is attempt)
+        call.record_finish_reason("stop")
+        return traced_repair("again")
+
+
+def kept() -> None:
+    client = Client(traced_breaker("openai"), traced_rate_limit("openai").on_wait)
+    with client.breaker as call:
+        assert_type(call, BreakerCall)
+    assert_type(traced_llm_call(model="gpt-5.2"), LLMCall)
+    assert_type(traced_retry("quote", limit=3), Repeated)
+    assert_type(traced_failover("chain"), FailoverVerb)
+    assert_type(association(user="bob"), Associated)
 
 
 def returns_from_within() -> str:

@@ -16,6 +16,7 @@ from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, is_cancellation
 from spanguard._core.gate import SECOND, Gate
 from spanguard._core.recorder import Attributes, Value, observe, on, recorder
+from spanguard._core.scope import policy_attributes
 from spanguard._core.usage import amount, tokens
 
 _OPEN_CIRCUIT: Final = Failure("circuit_open", "circuit_open")
@@ -56,13 +57,16 @@ class Cell:
         self._opened = clock.ticks() if self.state == "open" else None
 
 
-_cells: dict[str, Cell] = {}
+_cells: dict[tuple[str, str | None], Cell] = {}
 
 
-def cell(name: str) -> Cell:
+def cell(name: str, library: str | None = None) -> Cell:
     """Return the cell of the breaker of that name, one for the process."""
-    by: Attributes = {semconv.POLICY_TYPE: BreakerCall.policy, semconv.POLICY_NAME: name}
-    return _cells.setdefault(name, Cell(by))  # one step, so that two threads get the same one
+    known = _cells.get((name, library))
+    if known is None:
+        made = Cell(policy_attributes(BreakerCall.policy, name, library))
+        known = _cells.setdefault((name, library), made)  # one step, so that two threads get the same one
+    return known
 
 
 class BreakerCall(Gate):
@@ -71,9 +75,11 @@ class BreakerCall(Gate):
     policy: ClassVar[str] = "circuit_breaker"
     inherited: Mapping[str, str]
 
-    def __init__(self, name: str, state: str | None, rejections: tuple[type[BaseException], ...]) -> None:
-        super().__init__(name)
-        self._cell = cell(name)
+    def __init__(
+        self, name: str, state: str | None, rejections: tuple[type[BaseException], ...], library: str | None = None
+    ) -> None:
+        super().__init__(name, library)
+        self._cell = cell(name, library)
         self._given = state
         self._rejections = rejections
         self._result: str | None = None
@@ -127,14 +133,21 @@ class BreakerCall(Gate):
         if error is None:
             return "success"
         # The call that trips some breakers raises the same error as the calls that they reject; but it ran.
-        if isinstance(error, self._rejections) and not self._ran:
+        if issubclass(type(error), self._rejections) and not self._ran:
             return "rejected"
         return "ignored" if is_cancellation(error) else "failure"
 
 
 @quiet
 def transition(
-    name: str, old: object, new: object, *, failures: int | None, reset_timeout: float | None, scope: str | None
+    name: str,
+    old: object,
+    new: object,
+    *,
+    failures: int | None,
+    reset_timeout: float | None,
+    scope: str | None,
+    library: str | None = None,
 ) -> None:
     """Tell that a breaker changed its state: an event where it happened, a count, and the state from now on."""
     where = "on_transition"
@@ -142,7 +155,7 @@ def transition(
     if now not in semconv.BREAKER_STATES or before not in semconv.BREAKER_STATES:
         report(where, f"a state is none of {', '.join(semconv.BREAKER_STATES)}; the transition is left out")
         return
-    known = cell(name)
+    known = cell(name, library)
     known.enter(now)
     attributes: Attributes = {**known.by, semconv.BREAKER_FROM: before, semconv.BREAKER_TO: now}
     recorder().measure(semconv.BREAKER_TRANSITIONS, 1, {**attributes}, None)  # older SDKs keep the very mapping

@@ -33,6 +33,8 @@ from spanguard.semconv import (
     GEN_AI_REASONING,
     GEN_AI_RESPONSE_ID,
     GEN_AI_RESPONSE_MODEL,
+    GEN_AI_STREAM,
+    GEN_AI_TOP_K,
     OUTCOME,
     USAGE_SOURCE,
 )
@@ -134,6 +136,8 @@ class Call(Scope):
                 known[name] = value
         if self._model:
             known[GEN_AI_MODEL] = self._model
+        if GEN_AI_TOP_K in attributes:
+            attributes[GEN_AI_TOP_K] = self.recorder.generation.top_k(attributes[GEN_AI_TOP_K])  # type: ignore[arg-type]
         name = f"{self._operation or 'llm_call'} {self._model}" if self._model else self._operation or "llm_call"
         self.open_span(name, {**known, **attributes})
 
@@ -184,11 +188,11 @@ class Call(Scope):
             attributes[OUTCOME] = "cancelled" if cancelled else "failed"
         if self._closed_early:
             attributes[CLOSED_EARLY] = True
-        self.end_span(elapsed, attributes, fault, failed=fault is not None and not cancelled)
         if self.parent is not None:
             self.parent.was_counted(self._sources())
             if reading.usage != NOTHING:
                 self.parent.spend([Spent(reading.usage, provider, self._model or model)])
+        self.end_span(elapsed, attributes, fault, failed=fault is not None and not cancelled)
         self._response = self._stream = None
 
     def was_counted(self, responses: list[object]) -> None:
@@ -232,6 +236,7 @@ class Call(Scope):
         stream = self._stream
         if stream is not None:
             attributes[CHUNKS] = stream.count
+            attributes[GEN_AI_STREAM] = True
             if self._first_ticks is not None:
                 attributes[GEN_AI_FIRST_CHUNK] = (self._first_ticks - self._start_ticks) / _SECOND
         return attributes

@@ -2,7 +2,6 @@
 
 The result is a plain function of the same kind, made with `functools.wraps`: it pickles, keeps its signature, and
 `inspect.iscoroutinefunction` and its sisters say of it what they said before.
-One thing shows: a coroutine or generator function is called when it first runs, so that wrong arguments are a TypeError then.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ import types
 from collections.abc import Callable
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
+from spanguard._core.drivers import Start, async_driver, coroutine_driver, driver
 from spanguard._core.leaving import Hold
 from spanguard._core.scope import SILENT, Scope
-from spanguard._core.stream import Start, async_driver, conclude, driver
+from spanguard._core.stream import conclude
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,11 +33,11 @@ def decorate(function: Callable[P, R], opener: Callable[[Function], Opener]) -> 
         raise TypeError(f"a verb decorates functions, not {type(function).__name__}")
     begin = opener(function)
     if _is(inspect.iscoroutinefunction, function):
-        traced = _coroutine(function, begin)
+        traced = coroutine_driver(begin, function, conclude)
     elif _is(inspect.isasyncgenfunction, function):
-        traced = async_driver(_start(function, begin))
+        traced = async_driver(_start(function, begin), function)
     elif _is(inspect.isgeneratorfunction, function):
-        traced = driver(_start(function, begin))
+        traced = driver(_start(function, begin), function)
         if inspect.CO_ITERABLE_COROUTINE & getattr(getattr(function, "__code__", None), "co_flags", 0):
             traced = types.coroutine(traced)
     else:
@@ -53,6 +53,28 @@ _DESCRIPTORS: Final[dict[type, Callable[[Any, Callable[[Function], Function]], o
     functools.cached_property: lambda found, trace: functools.cached_property(trace(found.func)),
     functools.partialmethod: lambda found, trace: functools.partialmethod(trace(found.func), *found.args, **found.keywords),
 }
+
+_INNER: Final = {
+    staticmethod: "__func__",
+    classmethod: "__func__",
+    types.MethodType: "__func__",
+    property: "fget",
+    functools.cached_property: "func",
+    functools.partialmethod: "func",
+    functools.partial: "func",
+}
+
+
+def is_function(given: object) -> bool:
+    """Whether it is something to decorate, rather than the name that a verb is given."""
+    return callable(given) or type(given) in _DESCRIPTORS
+
+
+def function_name(function: Any) -> str:
+    """Return the name of what is decorated, in the program's own words."""
+    while (inner := _INNER.get(type(function))) is not None:
+        function = getattr(function, inner)
+    return function.__code__.co_name if type(function) is types.FunctionType else type(function).__name__
 
 
 def _is(kind: Callable[[object], bool], function: Function) -> bool:
@@ -76,25 +98,8 @@ def _plain(function: Function, begin: Opener) -> Function:
     return _traced
 
 
-def _coroutine(function: Function, begin: Opener) -> Function:
-    async def _traced(*args: Any, **kwargs: Any) -> Any:
-        scope = begin(args, kwargs)
-        if scope is None:
-            return await function(*args, **kwargs)
-        scope.resume()
-        try:
-            return conclude(await function(*args, **kwargs), scope)
-        except BaseException as error:
-            scope.finish(error)
-            raise
-        finally:
-            scope.suspend()
-
-    return _traced
-
-
 def _start(function: Function, begin: Opener) -> Start:
-    def start(*args: Any, **kwargs: Any) -> tuple[Any, Hold]:
+    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Hold]:
         return function(*args, **kwargs), Hold(begin(args, kwargs) or SILENT)
 
     return start

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from spanguard.semconv import OTHER, UNRECOVERABLE
+from spanguard.vocabulary.errors import error_type
 
 
 class Failure(NamedTuple):
@@ -31,7 +32,6 @@ UNKNOWN: Final = Failure(OTHER, "other")
 ABANDONED: Final = Failure("stream_abandoned", "cancelled")
 """Nobody closed the stream: it fell to the garbage collector, the event loop or the interpreter's exit."""
 
-_LONGEST: Final = 200
 _BY_STATUS: Final = {
     400: "bad_request",
     401: "authentication",
@@ -96,14 +96,21 @@ def failure(error: BaseException) -> Failure:
     return Failure(type_name(type(error)), _category(error))
 
 
+def from_status(status: int) -> Failure:
+    """Tell what an HTTP response is that was taken for a failure: its status is the type, as in the HTTP conventions."""
+    return Failure(str(status), _by_status(status) if 400 <= status < 600 else "other")
+
+
 def type_name(cls: type) -> str:
-    """Return the name of an exception class as ``error.type`` shows it: qualified, without ``builtins``."""
+    """Return the name of an exception class as ``error.type`` shows it: qualified, without ``builtins``.
+
+    A class that is neither a well-known library's nor found under its name in a loaded module is ``_OTHER``: a class can be
+    made at run time, under any name.
+    """
     module, name = _attribute(cls, "__module__"), _attribute(cls, "__qualname__")
     if not (isinstance(module, str) and isinstance(name, str)):
         return OTHER
-    name = name if module in ("builtins", "__main__") else f"{module}.{name}"
-    plain = len(name) <= _LONGEST and all(part.isidentifier() or part == "<locals>" for part in name.split("."))
-    return name if plain else OTHER  # a class can be made at run time, under any name
+    return error_type(name if module in ("builtins", "__main__") else f"{module}.{name}")
 
 
 def is_cancellation(error: BaseException) -> bool:
@@ -140,12 +147,16 @@ def _of_one(error: BaseException) -> str:
         return known
     for status in (_attribute(error, "status_code"), _attribute(error, "status"), code, _answered(error)):
         if isinstance(status, int) and 400 <= (number := int.__int__(status)) < 600:
-            return _BY_STATUS.get(number) or ("backend_error" if number >= 500 else "bad_request")
+            return _by_status(number)
     lowered = [name.lower() for name in names]
     for word, category in _BY_WORD:
         if any(word in name for name in lowered):
             return category
     return "other"
+
+
+def _by_status(status: int) -> str:
+    return _BY_STATUS.get(status) or ("backend_error" if status >= 500 else "bad_request")
 
 
 def _answered(error: BaseException) -> object:

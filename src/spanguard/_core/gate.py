@@ -6,11 +6,10 @@ from typing import ClassVar, Final
 
 from opentelemetry.trace import get_current_span
 
-from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Attributes, on
-from spanguard._core.scope import Scope
+from spanguard._core.scope import Scope, policy_attributes
 from spanguard.semconv import Event
 
 SECOND: Final = 1e9
@@ -23,10 +22,10 @@ class Gate(Scope):
 
     policy: ClassVar[str]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, library: str | None = None) -> None:
         super().__init__()
         self._name = name
-        self.by: Attributes = {semconv.POLICY_TYPE: self.policy, semconv.POLICY_NAME: name}
+        self.by: Attributes = policy_attributes(self.policy, name, library)
 
     @quiet
     def start(self, before: int = 0) -> None:

@@ -20,8 +20,8 @@ class Wait(Gate):
 
     policy: ClassVar[str] = "rate_limiter"
 
-    def __init__(self, name: str, max_delay: float | None) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, max_delay: float | None, library: str | None = None) -> None:
+        super().__init__(name, library)
         self._max_delay = max_delay
         self._delay: float | None = None
         self._result: str | None = None

@@ -18,7 +18,7 @@ from spanguard._core.book import Pending, count_tokens, summary
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.recorder import Attributes, on
-from spanguard._core.scope import Scope, current_scope
+from spanguard._core.scope import Scope, current_scope, policy_attributes
 from spanguard._core.usage import Spent, amount, tokens
 from spanguard.vocabulary.packages import package_name
 
@@ -35,9 +35,9 @@ class Operation(Scope):
     waits, never catches, and tries again only in so far as `attempts` hands out the next attempt.
     """
 
-    def __init__(self, policy: str, name: str, limit: int | None = None) -> None:
+    def __init__(self, policy: str, name: str, limit: int | None = None, library: str | None = None) -> None:
         super().__init__()
-        self._policy: Attributes = {semconv.POLICY_TYPE: policy, semconv.POLICY_NAME: name}
+        self._policy: Attributes = policy_attributes(policy, name, library)
         self._span_name = f"{policy} {name}"
         self._defers = policy == "retry"
         self._limit = limit

@@ -23,7 +23,7 @@ _NUMBERS: Final = {
     "n": (semconv.GEN_AI_CHOICES, int),
 }
 # Since Python 3.14 annotations are evaluated late, and may name what only type checkers import: 4 asks for their text.
-_AS_WRITTEN: Final[dict[str, Any]] = {"annotation_format": 4} if sys.version_info >= (3, 14) else {}
+AS_WRITTEN: Final[dict[str, Any]] = {"annotation_format": 4} if sys.version_info >= (3, 14) else {}
 _LIMIT: Final = 2**63
 _KNOWN: Final = frozenset({"model", "stream", *_NUMBERS})
 
@@ -35,7 +35,9 @@ class Request:
         self._places: list[tuple[str, int, object]] = []
         self._open = False
         try:
-            parameters = inspect.signature(function, **_AS_WRITTEN).parameters.values()
+            parameters = inspect.signature(function, follow_wrapped=False, **AS_WRITTEN).parameters.values()
+            if any(each.kind is each.VAR_POSITIONAL for each in parameters):  # somebody's wrapper passes on what it is given
+                parameters = inspect.signature(function, **AS_WRITTEN).parameters.values()
         except Exception:  # some builtins tell no signature, and some callables raise what they like
             return
         for place, parameter in enumerate(parameters):

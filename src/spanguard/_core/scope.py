@@ -17,7 +17,7 @@ from spanguard._core import clock
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Attributes, Recorder, recorder
 from spanguard._core.usage import Spent
-from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, Event
+from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
 
 _KEY: Final = create_key("spanguard-scope")
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
@@ -42,6 +42,7 @@ class Scope:
         self._token: Token[Context] | None = None
         self._start_ns = 0
         self._start_ticks = 0
+        self._stop_ticks: int | None = None
 
     # ----------------------------------------------------------------------------------------------- start and finish
 
@@ -74,8 +75,12 @@ class Scope:
         self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
 
     def elapsed(self) -> int:
-        """Nanoseconds since the begin, by the monotonic clock."""
-        return clock.ticks() - self._start_ticks
+        """Nanoseconds since the begin, by the monotonic clock; until the stop, if there was one."""
+        return (clock.ticks() if self._stop_ticks is None else self._stop_ticks) - self._start_ticks
+
+    def stop(self) -> None:
+        """Take the time of the end now, where it is told only later how it ended."""
+        self._stop_ticks = clock.ticks()
 
     def end_span(self, elapsed: int, attributes: Attributes, error: Failure | None, *, failed: bool) -> None:
         """End the span with what was learnt; an error sets the status only where the scope itself failed."""
@@ -175,6 +180,14 @@ def current_scope() -> Scope | None:
     """Return the innermost scope that is current here, if any."""
     scope = get_current().get(_KEY)
     return scope if isinstance(scope, Scope) else None
+
+
+def policy_attributes(kind: str, name: str, library: str | None) -> Attributes:
+    """Return the attributes that tell which policy it is, and of which library if it is not the program's own."""
+    by: Attributes = {POLICY_TYPE: kind, POLICY_NAME: name}
+    if library is not None:
+        by[LIBRARY] = library
+    return by
 
 
 def error_attributes(error: Failure) -> Attributes:

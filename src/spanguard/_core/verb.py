@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, TracebackType
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from spanguard._core.border import quiet
-from spanguard._core.decorate import Function, Opener, decorate
+from spanguard._core.decorate import Function, Opener, decorate, function_name, is_function
 from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope
+from spanguard.vocabulary.declared import LONGEST, declare
 
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=Scope)
+V = TypeVar("V", bound="Verb[Any]")
+_NO_CODE: Final = compile("", "", "exec")
+"""Has no literals: names that a copied verb is told later are pseudonyms, unless they are known already."""
 
 
 class Verb(Generic[S]):
@@ -23,6 +27,13 @@ class Verb(Generic[S]):
     def __init__(self, code: CodeType) -> None:
         self._code = code
         self._running: list[tuple[int, S]] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        # What keeps a verb may be copied and sent to other processes, which code and those who are inside cannot be.
+        return {**vars(self), "_code": None, "_running": []}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, _code=_NO_CODE)
 
     def make(self) -> S:
         """Make the scope of one use; it is started by `begin`."""
@@ -69,3 +80,12 @@ class Verb(Generic[S]):
     def _guarded(self, function: Function) -> Opener:
         opened = quiet(self.opener(function))
         return lambda args, kwargs: opened(args, kwargs) if on() else None
+
+
+def named(name: str | Callable[P, R], code: CodeType, make: Callable[[object, CodeType], V]) -> V | Callable[P, R]:
+    """Make the verb of that name; where the verb is a bare decorator, of the function's name, and decorate the function."""
+    if not is_function(name):
+        return make(name, code)
+    label = function_name(name)[:LONGEST]
+    declare(label)  # the name of a function or class is the program's own
+    return make(label, code)(cast("Callable[P, R]", name))

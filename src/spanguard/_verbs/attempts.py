@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import CodeType
-from typing import ParamSpec, TypeVar, cast, overload
+from typing import ParamSpec, TypeVar, overload
 
 from spanguard._core.names import policy_name
 from spanguard._core.operation import Operation
-from spanguard._core.verb import Verb
-from spanguard.vocabulary.declared import LONGEST, declare
+from spanguard._core.verb import Verb, named
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +48,7 @@ def traced_repair(name: str | Callable[P, R], *, limit: int | None = None) -> Re
     ``name`` is a name of the program: shown in clear when it is a literal or was passed to `spanguard.declare`. ``limit`` is
     how many attempts are allowed, where ``attempts`` does not say it (default: not known).
     """
-    return _verb("repair", name, limit, sys._getframe(1).f_code)
+    return named(name, sys._getframe(1).f_code, lambda label, code: Repeated(code, "repair", label, limit))
 
 
 @overload
@@ -63,13 +62,4 @@ def traced_retry(name: str | Callable[P, R], *, limit: int | None = None) -> Rep
     fails; then the span ``retry {name}`` is backdated and links to what ran in the first attempt. And
     ``retry.scheduled(delay)`` tells how long the program will wait.
     """
-    return _verb("retry", name, limit, sys._getframe(1).f_code)
-
-
-def _verb(policy: str, name: str | Callable[P, R], limit: int | None, code: CodeType) -> Repeated | Callable[P, R]:
-    if not (callable(name) or isinstance(cast("object", name), classmethod)):
-        return Repeated(code, policy, name, limit)
-    own = getattr(getattr(name, "__func__", name), "__code__", None)
-    label = own.co_name if isinstance(own, CodeType) else type(name).__name__
-    declare(label[:LONGEST])  # the name of a function or class is the program's own
-    return Repeated(code, policy, label[:LONGEST], limit)(cast("Callable[P, R]", name))
+    return named(name, sys._getframe(1).f_code, lambda label, code: Repeated(code, "retry", label, limit))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import CodeType
+from typing import ParamSpec, TypeVar, overload
 
 from spanguard._core.failover import Failover
 from spanguard._core.names import policy_name
-from spanguard._core.verb import Verb
+from spanguard._core.verb import Verb, named
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class FailoverVerb(Verb[Failover]):
@@ -28,12 +33,19 @@ class FailoverVerb(Verb[Failover]):
         scope.start()
 
 
-def traced_failover(name: str, *, work: str | None = None, artifact: str | None = None) -> FailoverVerb:
+@overload
+def traced_failover(name: str, *, work: str | None = None, artifact: str | None = None) -> FailoverVerb: ...
+@overload
+def traced_failover(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_failover(
+    name: str | Callable[P, R], *, work: str | None = None, artifact: str | None = None
+) -> FailoverVerb | Callable[P, R]:
     """Trace a failover, which asks one candidate after another: ``with traced_failover("summarise") as failover``.
 
     Makes one INTERNAL span ``failover {name}`` with a span ``attempt {candidate}`` for each of
     ``failover.candidates("primary", "backup")`` or ``failover.candidate("primary", provider=..., model=...)``, and an event
     and a count for each hop from a candidate that failed to the next. ``failover.degraded()`` says that the caller gets a
     stub. ``work`` and ``artifact`` identify what is tried, as pseudonyms. Repeats nothing and decides nothing itself.
+    As a bare decorator it takes the function's name.
     """
-    return FailoverVerb(sys._getframe(1).f_code, name, work, artifact)
+    return named(name, sys._getframe(1).f_code, lambda label, code: FailoverVerb(code, label, work, artifact))

@@ -1,9 +1,14 @@
-"""`traced_breaker`, `traced_rate_limit`, `traced_cache`, `traced_validation`: what a call has to pass."""
+"""`traced_breaker`, `traced_rate_limit`, `traced_cache`, `traced_validation`: what a call has to pass.
+
+As bare decorators (``@traced_cache``) they take the function's name.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import CodeType
+from typing import ParamSpec, TypeVar, overload
 
 from spanguard import semconv
 from spanguard._core.border import quiet, report
@@ -14,7 +19,10 @@ from spanguard._core.lookup import Lookup
 from spanguard._core.names import clear, policy_name
 from spanguard._core.usage import amount
 from spanguard._core.validation import Validation
-from spanguard._core.verb import Verb
+from spanguard._core.verb import Verb, named
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Breaker(Verb[BreakerCall]):
@@ -55,6 +63,7 @@ class Breaker(Verb[BreakerCall]):
         transition(self._name, old, new, failures=failures, reset_timeout=timeout, scope=self._scope)
 
 
+@overload
 def traced_breaker(
     name: str,
     *,
@@ -62,7 +71,17 @@ def traced_breaker(
     scope: str | None = None,
     reset_timeout: float | None = None,
     rejections: tuple[type[BaseException], ...] = (),
-) -> Breaker:
+) -> Breaker: ...
+@overload
+def traced_breaker(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_breaker(
+    name: str | Callable[P, R],
+    *,
+    state: str | None = None,
+    scope: str | None = None,
+    reset_timeout: float | None = None,
+    rejections: tuple[type[BaseException], ...] = (),
+) -> Breaker | Callable[P, R]:
     """Trace the calls through a circuit breaker of yours: ``with traced_breaker("openai") as call``, or as a decorator.
 
     Admitted calls make no span and are counted (``success``, ``failure``, ``ignored``); a rejected one, told by
@@ -71,8 +90,13 @@ def traced_breaker(
     to the breaker as a callback. ``state`` is the state right now, where you know it; ``scope`` is what the breaker protects,
     ``reset_timeout`` how many seconds it stays open.
     """
-    code = sys._getframe(1).f_code
-    return Breaker(code, name, state=state, scope=scope, reset_timeout=reset_timeout, rejections=rejections)
+    return named(
+        name,
+        sys._getframe(1).f_code,
+        lambda label, code: Breaker(
+            code, label, state=state, scope=scope, reset_timeout=reset_timeout, rejections=rejections
+        ),
+    )
 
 
 class Limiter(Verb[Wait]):
@@ -106,14 +130,18 @@ class Limiter(Verb[Wait]):
         wait.finish()
 
 
-def traced_rate_limit(name: str, *, max_delay: float | None = None) -> Limiter:
+@overload
+def traced_rate_limit(name: str, *, max_delay: float | None = None) -> Limiter: ...
+@overload
+def traced_rate_limit(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_rate_limit(name: str | Callable[P, R], *, max_delay: float | None = None) -> Limiter | Callable[P, R]:
     """Trace the wait for a permit of a rate limiter of yours: ``with traced_rate_limit("openai"): limiter.acquire()``.
 
     The block, or the decorated function, is the wait alone, not the work that follows it. Every wait is counted and measured;
     it is a span only if it took 10 ms or more, and an ERROR span if it was in vain: an exception left the block, or
     ``wait.rejected()`` was called. ``max_delay`` is the longest wait that is allowed, in seconds.
     """
-    return Limiter(sys._getframe(1).f_code, name, max_delay)
+    return named(name, sys._getframe(1).f_code, lambda label, code: Limiter(code, label, max_delay))
 
 
 class Cache(Verb[Lookup]):
@@ -147,14 +175,18 @@ class Cache(Verb[Lookup]):
         lookup.finish()
 
 
-def traced_cache(name: str, *, kind: str | None = None) -> Cache:
+@overload
+def traced_cache(name: str, *, kind: str | None = None) -> Cache: ...
+@overload
+def traced_cache(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_cache(name: str | Callable[P, R], *, kind: str | None = None) -> Cache | Callable[P, R]:
     """Trace lookups in a cache of answers: ``with traced_cache("answers") as lookup``, then ``lookup.hit()`` or ``.miss()``.
 
     As a decorator of the lookup function, None is a miss and everything else a hit. The result is counted, measured, and told
     on the span that is current; the key is never recorded. ``kind`` is the program's word for the kind of cache, such as
     ``exact`` or ``semantic``.
     """
-    return Cache(sys._getframe(1).f_code, name, kind)
+    return named(name, sys._getframe(1).f_code, lambda label, code: Cache(code, label, kind))
 
 
 class Validator(Verb[Validation]):
@@ -196,7 +228,11 @@ class Validator(Verb[Validation]):
         check.finish()
 
 
-def traced_validation(name: str, *, stage: str = "output") -> Validator:
+@overload
+def traced_validation(name: str, *, stage: str = "output") -> Validator: ...
+@overload
+def traced_validation(name: Callable[P, R], /) -> Callable[P, R]: ...
+def traced_validation(name: str | Callable[P, R], *, stage: str = "output") -> Validator | Callable[P, R]:
     """Trace one check by a validator: ``with traced_validation("invoice_schema") as check``, then ``check.failed(rule=...)``.
 
     It passes unless it says that it failed or an exception leaves it; as a decorator, a function that returns False
@@ -204,4 +240,4 @@ def traced_validation(name: str, *, stage: str = "output") -> Validator:
     if it refuses an answer. ``stage`` is what is checked: ``input``, ``output`` (default) or ``tool``. It is a span only if
     it took 10 ms or more.
     """
-    return Validator(sys._getframe(1).f_code, name, stage)
+    return named(name, sys._getframe(1).f_code, lambda label, code: Validator(code, label, stage))

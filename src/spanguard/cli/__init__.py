@@ -11,7 +11,19 @@ from spanguard.semconv import VERSION
 
 COMMANDS: Final = {
     "demo": ("spanguard.cli.demo.command:demo", "See it at work: a program, a server with faults, and what was told."),
+    "run": ("spanguard.cli.run:run", "Run a program with the libraries it uses made visible."),
     "show": ("spanguard.cli.show:show", "Show the newest traces, the most telling one, and how reliable a run was."),
+    "summary": ("spanguard.cli.summary:summary", "Sum up a time or a run: rates, latency, tokens, errors, trends."),
+    "slo": ("spanguard.cli.slo:slo", "Check service levels, over the store or Prometheus; write rules and alerts."),
+    "watch": ("spanguard.cli.watch:watch", "Raise alerts when error rate, latency or any SLI passes a threshold."),
+    "export": ("spanguard.cli.export:export", "Write the store's tables as Parquet, JSON lines or OTLP."),
+    "import": ("spanguard.cli.export:import_", "Read OTLP-JSON lines into the store."),
+    "privacy": ("spanguard.cli.privacy:privacy", "Check that telemetry holds nothing a user wrote: privacy audit."),
+    "doctor": (
+        "spanguard.cli.doctor:doctor",
+        "Say what is instrumented, what is misused, where telemetry goes, and if that answers.",
+    ),
+    "purge": ("spanguard.cli.purge:purge", "Delete what the store holds of a run, or of before a time, or all."),
 }
 """Where each command is, and what it does: it is imported when it is run, so that the others start quickly."""
 

@@ -65,6 +65,11 @@ def share(part: float | None, whole: float | None) -> str:
     return UNKNOWN if part is None or not whole else f"{100 * part / whole:.1f} %"
 
 
+def local(ns: int | None) -> str:
+    """Return a point in time by the clock on the wall."""
+    return UNKNOWN if ns is None else time.strftime("%m-%d %H:%M:%S", time.localtime(ns / 1e9))
+
+
 def clean(text: object) -> str:
     """Return text without control characters: a store may hold names from anywhere, and a terminal obeys them."""
     return "".join(character if character.isprintable() else "?" for character in str(text))
@@ -108,7 +113,7 @@ def trace_list(rows: Sequence[TraceRow]) -> Iterable[str]:
     lines = [
         (
             row.trace_id[:8],
-            time.strftime("%m-%d %H:%M:%S", time.localtime(row.start_ns / 1e9)),
+            local(row.start_ns),
             clean(row.name),
             outcome(row.outcome),
             duration(row.duration_ns / 1e9),
@@ -188,6 +193,9 @@ def _facts(span: SpanRow) -> Iterable[str]:
         yield clean(known[semconv.ERROR_TYPE])
     if semconv.GEN_AI_INPUT in known or semconv.GEN_AI_OUTPUT in known:
         yield _tokens(known.get(semconv.GEN_AI_INPUT), known.get(semconv.GEN_AI_OUTPUT), known.get(semconv.CALL_COST))
+    for key, word in ((semconv.LIMITER_DELAY, "waited"), (semconv.GEN_AI_FIRST_CHUNK, "first chunk after")):
+        if isinstance(seconds := known.get(key), (int, float)):
+            yield f"{word} {duration(seconds)}"
     reasons = known.get(semconv.GEN_AI_FINISH)
     if isinstance(reasons, list) and set(reasons) - {"stop", "completed"}:
         yield clean(", ".join(map(str, reasons)))

@@ -8,7 +8,7 @@ from typing import Final
 
 from spanguard.cli.exits import CannotTell, No
 from spanguard.store.database import Database, StoreError
-from spanguard.store.queries import SpanRow, TraceRow, runs, trace, traces
+from spanguard.store.queries import SpanRow, TraceRow, Wanted, runs, trace, traces
 from spanguard.store.summary import Summary, summary
 
 _MANY: Final = 500
@@ -39,9 +39,10 @@ class Report:
         }
 
 
-def about_run(store: Path, run: str | None = None, limit: int = 10) -> Report:
+def about_run(store: Path, run: str | None = None, limit: int = 10, wanted: Wanted | None = None) -> Report:
     """Read the newest traces, and the most telling trace and the reliability of a run, by default the newest.
 
+    With ``wanted`` only such traces are listed, and the most telling is one of them, of whatever run; `No` if there is none.
     Raises `No` if there is nothing of the kind in the store, `CannotTell` if the store cannot be read.
     """
     try:
@@ -52,9 +53,15 @@ def about_run(store: Path, run: str | None = None, limit: int = 10) -> Report:
             if not known:
                 raise No(f"{store}: nothing is recorded yet.")
             chosen = run if run is not None else known[0]
-            told = most_telling(traces(db, run=chosen, limit=_MANY))
+            if wanted is None or wanted == Wanted(run):
+                listed, candidates = traces(db, run=run, limit=limit), traces(db, run=chosen, limit=_MANY)
+            else:
+                listed = candidates = traces(db, limit=limit, wanted=wanted)
+                if not listed:
+                    raise No(f"{store}: there is no such trace.")
+            told = most_telling(candidates)
             spans = trace(db, told.trace_id) if told else []
-            return Report(store, chosen, tuple(traces(db, run=run, limit=limit)), tuple(spans), summary(db, run=chosen))
+            return Report(store, chosen, tuple(listed), tuple(spans), summary(db, run=chosen))
     except StoreError as error:
         raise CannotTell(f"{error}.") from error
 

@@ -15,9 +15,11 @@ from opentelemetry.sdk.resources import Resource
 
 from spanguard import semconv, settings
 from spanguard.pipeline.destinations import Destinations, Signal, choose
-from spanguard.pipeline.forked import INSTANCE
+from spanguard.pipeline.forked import INSTANCE, new_session
 from spanguard.pipeline.providers import SIGNALS, make, put_in_place
 from spanguard.pipeline.running import Pipeline
+from spanguard.privacy.guard import begin, declare_environment
+from spanguard.privacy.modes import Mode
 from spanguard.settings import Settings, SettingsError, parse, sdk_disabled
 
 _log: Final = logging.getLogger("spanguard")
@@ -36,6 +38,8 @@ def configure(
     events: Literal["span", "log", "both"] | None = None,
     semconv: Literal["1.37", "dev-2026-10"] | None = None,
     debug: bool | None = None,
+    privacy: Mode | None = None,
+    guard: Literal["process", "own"] | None = None,
     exit_timeout: float | None = None,
 ) -> Pipeline:
     """Switch telemetry on for this process, and say where it goes.
@@ -45,6 +49,10 @@ def configure(
     what the OpenTelemetry specification says; ``OTEL_SDK_DISABLED=true`` switches everything off. Each argument beats its
     variable: ``store`` is a file (or ``"off"``), ``run`` names this run, ``events``, ``semconv`` and ``debug`` are as in
     ``docs/configuration.md``, ``exit_timeout`` is in seconds (default 2).
+
+    The whole process is guarded: whatever other libraries record leaves it cleaned, by any provider and exporter of
+    OpenTelemetry's SDK (``docs/privacy.md``). With ``guard="own"`` only what this pipeline exports is cleaned. ``privacy`` is
+    ``"strict"`` (the default), ``"balanced"``, or ``"off"``, which takes ``SPANGUARD_PRIVACY=off`` besides.
 
     A provider that the program has already set is used as it is and never replaced. Calling it again does nothing and
     returns the same pipeline. Raises `SettingsError` (a `ValueError`) for a setting that cannot be.
@@ -63,14 +71,16 @@ def configure(
         "events": events,
         "semconv": semconv,
         "debug": debug,
+        "privacy": privacy,
+        "guard": guard,
         "exit_timeout": exit_timeout,
     }
     with _lock:
         wanted = _settings({name: value for name, value in given.items() if value is not None})
-        return _configure(wanted, service_name)
+        return _configure(wanted, service_name, off_in_code=privacy == "off")
 
 
-def _configure(wanted: Settings, service_name: str | None) -> Pipeline:
+def _configure(wanted: Settings, service_name: str | None, *, off_in_code: bool) -> Pipeline:
     global _running
     if _running is not None:
         if _running[:2] != (wanted, service_name):
@@ -81,6 +91,8 @@ def _configure(wanted: Settings, service_name: str | None) -> Pipeline:
     else:
         wanted = wanted._replace(run=wanted.run or secrets.token_hex(8))
         destinations = choose(wanted, os.environ)
+        if not begin(wanted, whole_process=wanted.guard != "own", off_in_code=off_in_code):
+            destinations = Destinations({signal: [] for signal in SIGNALS}, {})
         pipeline = _start(wanted, service_name, destinations)
         # Processes that this one starts belong to the same run; forked ones know, the others have the environment.
         os.environ[settings.VARIABLES["run"].name] = wanted.run
@@ -118,13 +130,14 @@ def _resource(wanted: Settings, service_name: str | None) -> Resource:
         "os.type": platform.system().lower() or "other",
         "host.arch": _ARCHITECTURES.get(platform.machine().lower(), "other"),
         semconv.RUN_ID: wanted.run,
-        semconv.SESSION: secrets.token_hex(8),
+        semconv.SESSION: new_session(),
         semconv.SCHEMA: semconv.SCHEMA_VERSION,
     }
     if service_name is not None:
         if not service_name:
             raise SettingsError("service_name: expected a name, not an empty one")
         attributes["service.name"] = service_name
+        declare_environment(service_name)
     resource = Resource.create(attributes, semconv.SCHEMA_URL)
     if INSTANCE in resource.attributes:
         return resource

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from opentelemetry.sdk._logs.export import LogRecordExporter
 from opentelemetry.sdk.metrics.export import MetricExporter
@@ -17,6 +17,7 @@ from spanguard.pipeline.forked import OwnLogExporter, OwnMetricExporter, OwnSpan
 from spanguard.settings import Settings, SettingsError
 from spanguard.store.exporters import StoreLogExporter, StoreMetricExporter, StoreSpanExporter
 from spanguard.store.location import resolve
+from spanguard.store.spool import Place
 
 Signal = Literal["traces", "metrics", "logs"]
 Exporter = SpanExporter | MetricExporter | LogRecordExporter
@@ -78,7 +79,7 @@ def choose(settings: Settings, environment: Mapping[str, str]) -> Destinations:
             elif name == DEBUG:
                 factory = _DEBUGS[signal]
             else:
-                factory = _installed(signal, name, environment)
+                factory = _installed(signal, name, environment, settings)
             if factory is not None:
                 names[signal].append(name)
                 factories[signal, name] = factory
@@ -100,13 +101,25 @@ def _stored(signal: Signal, path: Path | None) -> Callable[[], Exporter] | None:
     return lambda: _STORES[signal](path)
 
 
-def _installed(signal: Signal, name: str, environment: Mapping[str, str]) -> Callable[[], Exporter]:
-    if name == OTLP:
-        name = _otlp(signal, environment)
+def _installed(signal: Signal, name: str, environment: Mapping[str, str], settings: Settings) -> Callable[[], Exporter]:
+    if name == OTLP or name in _PROTOCOLS.values():
+        return otlp(signal, settings, environment, _otlp(signal, environment) if name == OTLP else name)
+    return partial(_OWNERS[signal], _load(signal, name))
+
+
+def otlp(signal: Signal, settings: Settings, environment: Mapping[str, str], name: str = "") -> Callable[[], Exporter]:
+    """Return what makes the OTLP exporter of a signal, with a spool behind it; raises `SettingsError` if there is none."""
+    from spanguard.pipeline.spooling import spooling  # brings protobuf, which the store does without
+
+    make = _load(signal, name or _otlp(signal, environment))
+    return partial(_OWNERS[signal], spooling(signal, make, settings, Place(settings.store)))
+
+
+def _load(signal: Signal, name: str) -> Callable[[], Exporter]:
     found = tuple(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
     if not found:
         raise SettingsError(f"OTEL_{signal.upper()}_EXPORTER: no exporter of that name is installed")
-    return partial(_OWNERS[signal], found[0].load())
+    return cast("Callable[[], Exporter]", found[0].load())
 
 
 def _otlp(signal: Signal, environment: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 import threading
 import time
@@ -23,7 +24,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from spanguard.privacy.guard import GuardedSpanExporter
+from spanguard.privacy.exporters import GuardedSpanExporter
+from spanguard.vocabulary.declared import declare
 
 INSTANCE: Final = "service.instance.id"
 
@@ -36,6 +38,13 @@ def take_note_of_birth() -> None:
     """Remember, in a child, when it was forked."""
     global _born_ns
     _born_ns = time.time_ns()
+
+
+def new_session() -> str:
+    """Return the random id of a session, which may be seen: nobody is known by it."""
+    session = secrets.token_hex(8)
+    declare(session)
+    return session
 
 
 # ------------------------------------------------------------------------------------------------------------- exporters

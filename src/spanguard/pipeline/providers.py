@@ -19,11 +19,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Signal
 from spanguard.pipeline.forked import GuardedOwnSpans
 from spanguard.pipeline.resend import ResendCountProcessor
-from spanguard.privacy.guard import GuardedLogExporter
+from spanguard.privacy.exporters import GuardedLogExporter, GuardedMetricExporter
+from spanguard.privacy.processors import trust_at_start
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 
 _log: Final = logging.getLogger("spanguard")
+
+trust_at_start(ResendCountProcessor)
 
 # The SDK's own, for a variable that says nothing sensible.
 _SDK_DELAYS_MS: Final = {
@@ -90,7 +93,7 @@ def _traces(destinations: Destinations, resource: Resource) -> Provider:
 def _metrics(destinations: Destinations, resource: Resource) -> Provider:
     readers = [
         PeriodicExportingMetricReader(
-            cast("MetricExporter", exporter),
+            GuardedMetricExporter(cast("MetricExporter", exporter)),
             export_interval_millis=_delay(name, "OTEL_METRIC_EXPORT_INTERVAL", _STORE_METRICS_MS),
         )
         for name, exporter in destinations.exporters("metrics")

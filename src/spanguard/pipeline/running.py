@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import secrets
 import sys
 import threading
 import time
@@ -17,8 +16,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 
 from spanguard import semconv
 from spanguard.pipeline.destinations import Signal
-from spanguard.pipeline.forked import at_end_of_worker, become_own, begin_at_nothing, take_note_of_birth
+from spanguard.pipeline.forked import at_end_of_worker, become_own, begin_at_nothing, new_session, take_note_of_birth
 from spanguard.pipeline.providers import Provider
+from spanguard.pipeline.spooling_courier import end_within
 
 _log: Final = logging.getLogger("spanguard")
 
@@ -37,7 +37,10 @@ class Pipeline:
         self._end: _Together | None = None
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Send what has been recorded so far; whether all of it was sent within ``timeout`` seconds (default 10)."""
+        """Send what has been recorded so far; whether all of it was sent within ``timeout`` seconds (default 10).
+
+        What an OTLP endpoint does not take is safe in the spool by then, which counts as sent.
+        """
         if self._ending.locked():
             return False
         milliseconds = int(timeout * 1000)
@@ -47,11 +50,13 @@ class Pipeline:
     def shutdown(self, timeout: float | None = None) -> bool:
         """Send what is left and stop, within ``timeout`` seconds (default: the setting ``exit_timeout``, 2).
 
-        Whether everything was sent in time; what was not is lost. A second call does nothing.
+        Whether everything was sent in time, or is in the spool, as what an OTLP endpoint does not take: the next process
+        sends it. What is neither is lost. A second call does nothing.
         """
         if not self._ending.acquire(blocking=False):
             return True
         seconds = self._exit_timeout if timeout is None else timeout
+        end_within(seconds)
         self._get_ready()
         done = self._end is not None and self._end.done_within(seconds)
         if not done:
@@ -70,7 +75,7 @@ class Pipeline:
         meters = self._providers.get("metrics")
         if isinstance(meters, MeterProvider):
             begin_at_nothing(meters)
-        become_own(self._providers.values(), {semconv.SESSION: secrets.token_hex(8)})
+        become_own(self._providers.values(), {semconv.SESSION: new_session()})
         if not self._ending.locked():
             self._expect_end()
 

@@ -1,111 +1,108 @@
-"""Take content and messages out of every span and log record before an exporter sees it, in the export thread.
-
-A first guard: status descriptions, exception messages and stacktraces, log bodies, and the keys of known conventions that
-hold what a user or a model wrote are dropped, whoever recorded them. What is not known to be content passes.
-"""
+"""Switch the guard on: mode, key of pseudonyms, declarations, the process guard, and the canary that proves it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from copy import copy
-from dataclasses import replace
-from typing import Final
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, cast
 
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import Link, Status
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.metrics import CallbackOptions, Observation
 
-from spanguard.privacy.content import without_content
+from spanguard import semconv
+from spanguard.privacy import canary, declarations, keys, modes, process, redactions
+from spanguard.privacy.modes import Mode
+from spanguard.settings import PRIVACY, Settings, SettingsError
+from spanguard.vocabulary.declared import LONGEST, declare
 
 _log: Final = logging.getLogger("spanguard")
+_counted = False
+
+# What these say about the service and the run was chosen by whoever runs it, so that it can be seen.
+_SERVICE: Final = ("service.name", "service.version", "service.namespace", "deployment.environment.name")
+REFUSED: Final = "the privacy guard does not hold with this version of OpenTelemetry: nothing is exported"
 
 
-def guarded(span: ReadableSpan) -> ReadableSpan:
-    """Return a copy of the span without content."""
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes=without_content(span.attributes),
-        events=[Event(event.name, without_content(event.attributes), event.timestamp) for event in span.events],
-        links=[Link(link.context, without_content(link.attributes)) for link in span.links],
-        kind=span.kind,
-        status=Status(span.status.status_code),
-        start_time=span.start_time,
-        end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+def begin(settings: Settings, *, whole_process: bool, off_in_code: bool = False) -> bool:
+    """Switch the guard on, and return whether it holds; if not, nothing may be exported.
+
+    Raises `SettingsError` for a file of declarations that cannot be, and for a guard that is switched off by code or by
+    the environment alone.
+    """
+    mode = cast("Mode", settings.privacy)
+    if (mode == "off" or off_in_code) and not (off_in_code and os.environ.get(PRIVACY, "").strip() == "off"):
+        raise SettingsError(f'{PRIVACY}: the guard is off only if both say so: the variable, and configure(privacy="off")')
+    modes.use(mode)
+    if mode == "off":
+        _log.warning("the privacy guard is off: prompts, secrets and personal data leave this process")
+        return True
+    if not settings.debug:  # which leaves no trace
+        keys.use_kept_key()
+    declarations.declare_all(declarations.load(Path(settings.privacy_file) if settings.privacy_file else None))
+    declare_environment(settings.run)
+    _count_redactions()
+    if whole_process:
+        process.switch_on()
+    survived = canary.survivors(whole_process=whole_process)
+    if survived:
+        _log.error("%s (a canary survived in %s)", REFUSED, ", ".join(survived))
+    return not survived
 
 
-def emptied(span: ReadableSpan) -> ReadableSpan:
-    """Return what is left of a span that the guard could not read: ids, times, kind, status code."""
-    return ReadableSpan(
-        name="redacted",
-        context=span.get_span_context(),
-        parent=span.parent,
-        kind=span.kind,
-        status=Status(span.status.status_code),
-        start_time=span.start_time,
-        end_time=span.end_time,
-    )
+def declare_environment(*more: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Declare the service's name and version that the standard variables give, and further names."""
+    named = [environment.get("OTEL_SERVICE_NAME", ""), *more]
+    for pair in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        key, _, value = pair.partition("=")
+        if key.strip() in _SERVICE:
+            named.append(value.strip())
+    declare(*(name for name in named if 0 < len(name) <= LONGEST))
 
 
-class GuardedSpanExporter(SpanExporter):
-    """Hands guarded copies of spans to the exporter it was given; a span that it cannot guard goes out emptied."""
+def pre_instrument() -> None:
+    """Guard the process before `opentelemetry-instrument` instruments it, if ``SPANGUARD_GUARD=process`` asks for it.
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        self._next = exporter
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Guard the spans and export them."""
-        return self._next.export([_never_raw(span) for span in spans])
-
-    def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._next.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the exporter."""
-        return self._next.force_flush(timeout_millis)
-
-
-def _never_raw(span: ReadableSpan) -> ReadableSpan:
+    Never raises, which would let the program run on with an unguarded pipeline: if the guard cannot be switched on, the
+    providers that are there are shut down.
+    """
     try:
-        return guarded(span)
+        settings, faults = Settings.tolerant()
+        if settings.guard != "process" or process.is_on():
+            return
+        for fault in faults:
+            _log.warning("%s; the default is used", fault)
+        if settings.privacy == "off":
+            settings = settings._replace(privacy="strict")
+        held = begin(settings, whole_process=True)
     except Exception as error:
-        _log.warning("a span could not be guarded (%s) and was sent without its attributes", type(error).__name__)
-        return emptied(span)
+        _log.error("the privacy guard could not be switched on (%s): nothing is exported", type(error).__name__)
+        held = False
+    if not held:
+        refuse()
 
 
-class GuardedLogExporter(LogRecordExporter):
-    """Hands log records without body and content to the exporter it was given; one that it cannot guard is left out."""
-
-    def __init__(self, exporter: LogRecordExporter) -> None:
-        self._next = exporter
-
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Guard the log records and export them."""
-        return self._next.export([kept for data in batch if (kept := _guarded_log(data)) is not None])
-
-    def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._next.shutdown()  # type: ignore[no-untyped-call]
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Flush the exporter."""
-        return self._next.force_flush(timeout_millis)
+def refuse() -> None:
+    """Shut the process's providers down, so that nothing is exported."""
+    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()):
+        shutdown = getattr(provider, "shutdown", None)
+        try:
+            if shutdown is not None:
+                shutdown()
+        except Exception as error:
+            _log.warning("a provider could not be shut down (%s)", type(error).__name__)
 
 
-def _guarded_log(data: ReadableLogRecord) -> ReadableLogRecord | None:
-    try:
-        record = copy(data.log_record)
-        record.body = None
-        record.attributes = without_content(record.attributes)
-        return replace(data, log_record=record)
-    except Exception as error:
-        _log.warning("a log record could not be guarded (%s) and was left out", type(error).__name__)
-        return None
+def _count_redactions() -> None:
+    """Let the counts of redactions be collected, as a metric of ours."""
+    global _counted
+    if not _counted:
+        _counted = True
+        meter = metrics.get_meter(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
+        metric = semconv.REDACTIONS
+        meter.create_observable_counter(metric.name, [_observed], metric.unit, metric.brief)
+
+
+def _observed(_options: CallbackOptions) -> list[Observation]:
+    return [Observation(number, attributes) for number, attributes in redactions.counts()]

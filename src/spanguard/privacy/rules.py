@@ -7,6 +7,7 @@ alone: a subclass of `str` or `int` can do as it likes when it is compared. It n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import is_
 from typing import Final
 
 from spanguard.vocabulary.declared import is_declared
@@ -19,6 +20,8 @@ LONGEST: Final = 256
 """Characters of the longest text that can be in clear; a longer one is not even looked at."""
 LARGEST: Final = 9_999_999
 """The largest count: dates, phone numbers and numbers of cards have eight digits or more."""
+LARGEST_SIZE: Final = 1 << 44
+"""The largest number of bytes."""
 MOST_ELEMENTS: Final = 32
 """Elements of the longest list that is kept."""
 _MOST_KEPT: Final = 2000
@@ -62,13 +65,33 @@ class Number(Rule):
     """A number within a range; not NaN, not infinite."""
 
     def __init__(self, low: float, high: float, *, whole: bool) -> None:
-        self._low, self._high, self._whole = low, high, whole
+        self.low: Final = low
+        self.high: Final = high
+        self.whole: Final = whole
 
     def clean(self, value: object) -> Clean | _Dropped:
         """Return the value if it is a number of the right type within the range."""
-        if type(value) is int or (type(value) is float and not self._whole):
-            return value if self._low <= value <= self._high else DROPPED
+        if type(value) is int or (type(value) is float and not self.whole):
+            return value if self.low <= value <= self.high else DROPPED
         return DROPPED
+
+
+class Size(Rule):
+    """A number of bytes: itself up to 1 MiB, above that rounded up to a power of two, at most 16 TiB."""
+
+    def clean(self, value: object) -> Clean | _Dropped:
+        """Return the size as it may be shown."""
+        if type(value) is not int or not 0 <= value <= LARGEST_SIZE:
+            return DROPPED
+        return value if value <= 1 << 20 else 1 << (value - 1).bit_length()
+
+
+class Bucket(Rule):
+    """A length that was rounded up to a power of two before; nothing else is one."""
+
+    def clean(self, value: object) -> Clean | _Dropped:
+        """Return the length if it is 0 or a power of two, at most 16 Mi."""
+        return value if type(value) is int and 0 <= value <= 1 << 24 and not value & (value - 1) else DROPPED
 
 
 class Text(Rule):
@@ -83,12 +106,13 @@ class Text(Rule):
         self._known = known
         self._otherwise = otherwise
         self._numbers = numbers  # whether a number is as good as its digits: a status code under `error.type`
-        self._kept: dict[str, str] = {}
+        self.kept: Final[dict[str, str]] = {}
+        """Texts that were accepted, by themselves."""
 
     def clean(self, value: object) -> Clean | _Dropped:
         """Return the text, or what stands for it, or `DROPPED`."""
         if type(value) is str:
-            return self._kept.get(value) or self._looked_up(value)
+            return self.kept.get(value) or self._looked_up(value)
         if type(value) is Pseudonym:
             return value
         if self._numbers and type(value) is int and 0 <= value <= LARGEST:
@@ -97,8 +121,8 @@ class Text(Rule):
 
     def _looked_up(self, value: str) -> str | _Dropped:
         if len(value) <= LONGEST and (self._known(value) or is_declared(value)):
-            if len(self._kept) < _MOST_KEPT:
-                self._kept[value] = value
+            if len(self.kept) < _MOST_KEPT:
+                self.kept[value] = value
             return value
         return DROPPED if self._otherwise is None or not value else self._otherwise(value)
 
@@ -107,15 +131,16 @@ class Each(Rule):
     """A list in which each element follows one rule; elements that may not leave are left out."""
 
     def __init__(self, rule: Rule) -> None:
-        self._rule = rule
+        self.rule: Final = rule
 
     def clean(self, value: object) -> Clean | _Dropped:
         """Return the elements that may leave, at most 32, or `DROPPED` if there are none."""
         if type(value) is not tuple and type(value) is not list:
-            return self._rule.clean(value)
-        cleaned = (self._rule.clean(element) for element in value[:MOST_ELEMENTS])
-        kept = tuple(element for element in cleaned if not isinstance(element, (_Dropped, tuple)))
-        return kept or DROPPED
+            return self.rule.clean(value)
+        cleaned = [self.rule.clean(element) for element in value[:MOST_ELEMENTS]]
+        if type(value) is tuple and len(cleaned) == len(value) and all(map(is_, cleaned, value)):
+            return value
+        return tuple(element for element in cleaned if not isinstance(element, (_Dropped, tuple))) or DROPPED
 
 
 # ------------------------------------------------------------------------------------------------------- short to write

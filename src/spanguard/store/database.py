@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from spanguard.store.schema import APPLICATION_ID, Row, Value, insert, migrate, newest_version, version
+from spanguard.store.schema import Row, Schema, Value, insert, migrate, present, version
 
 BUSY_SECONDS: Final = 10.0
 """How long one process waits for another that is writing."""
@@ -67,15 +67,39 @@ class Database:
 
     def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Write all rows in one transaction: either all of them are in the store, or none."""
-        with self._use() as connection, connection:  # the connection commits, or rolls back
-            connection.execute("BEGIN IMMEDIATE")
+        with self.transaction() as connection:
             for table, values in rows.items():
                 connection.executemany(insert(table), values)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Have the store to oneself, to change it in several steps: all of them are kept, or none."""
+        with self._use() as connection, connection:  # the connection commits, or rolls back
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
 
     def rows(self, statement: str, parameters: Sequence[Value] | Mapping[str, Value] = ()) -> list[sqlite3.Row]:
         """Return what a SELECT finds."""
         with self._use() as connection:
             return connection.execute(statement, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Read the store as it is now, in several steps, while others go on writing."""
+        with self._use() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def give_back(self, pages: int | None = None) -> None:
+        """Make the file smaller by pages that are free: so many of them, or all and the log too if no one reads it."""
+        with self._use() as connection:
+            # It gives back one page a step; `execute` would take a single step of a statement that has no rows.
+            connection.executescript(f"PRAGMA incremental_vacuum({pages or 0})")
+            if pages is None:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file for good; closing again does nothing."""
@@ -96,10 +120,33 @@ class Database:
                 raise StoreError(self.path, self._closed)
             try:
                 if self._connection is None:
-                    self._connection = _connect(self.path, read_only=self.read_only)
+                    self._connection = self._connect()
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
                 raise StoreError(self.path, _explain(error)) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        """Look at the file without changing it; if it is a store, or nothing yet, open it as asked."""
+        if not self.read_only:
+            _create(self.path)
+        elif not self.path.is_file():
+            raise StoreError(self.path, "there is no store")
+        connection = _open(self.path, "ro")
+        try:
+            _examine(connection, self)
+            if self.read_only:
+                return connection
+            connection.close()
+            connection = _open(self.path, "rw")
+            _set_up(connection)
+            migrate(connection, self._schema().migrations)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _schema(self) -> Schema:
+        return present()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -120,26 +167,6 @@ class Database:
             self._closed = "was being written when the process forked, so the child cannot write it"
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Look at the file without changing it; if it is a store, or nothing yet, open it as asked."""
-    if not read_only:
-        _create(path)
-    elif not path.is_file():
-        raise StoreError(path, "there is no store")
-    connection = _open(path, "ro")
-    try:
-        _examine(connection, path, read_only=read_only)
-        if read_only:
-            return connection
-        connection.close()
-        connection = _open(path, "rw")
-        _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _create(path: Path) -> None:
     """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
     with contextlib.suppress(FileExistsError):
@@ -154,26 +181,27 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _examine(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+def _examine(connection: sqlite3.Connection, database: Database) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
-    found, newest = version(connection), newest_version()
+    schema = database._schema()
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == schema.application_id
+    found, newest = version(connection), len(schema.migrations)
     if tables and not ours:
-        raise StoreError(path, "is a database of another program, not a store of spanguard")
+        raise StoreError(database.path, "is a database of another program, not a store of spanguard")
     if found > newest:
-        raise StoreError(path, f"was written by a newer spanguard (schema {found}, this one knows {newest})")
-    if read_only and found < newest:
-        raise StoreError(path, "nothing was written by this version of spanguard yet")
+        raise StoreError(database.path, f"was written by a newer spanguard (schema {found}, this one knows {newest})")
+    if database.read_only and found < newest:
+        raise StoreError(database.path, "nothing was written by this version of spanguard yet")
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Set what SQLite keeps in the file (before the first table) and what it keeps for each connection; then migrate."""
+def _set_up(connection: sqlite3.Connection) -> None:
+    """Set what SQLite keeps in the file (before the first table) and what it keeps for each connection."""
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
-    migrate(connection)
 
 
 def _use_log(connection: sqlite3.Connection) -> None:

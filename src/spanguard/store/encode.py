@@ -1,7 +1,7 @@
 """What the SDK exports, as rows of the store. Nothing here reads or writes anything.
 
-What a person or a model wrote is not kept, whoever recorded it: no descriptions of a status, no messages and stack traces
-of exceptions, no bodies of log records, and no attributes of known conventions that carry content.
+What a person or a model wrote is not kept, whoever recorded it: everything goes through the guard first, which costs nothing
+where it has been there already. Descriptions of a status and bodies of log records have no column at all.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from spanguard import semconv
-from spanguard.privacy.content import without_content
-from spanguard.store.schema import PROMOTED, Row, Rows
+from spanguard.privacy import modes
+from spanguard.privacy.logs import clean_log
+from spanguard.privacy.metrics import clean_metrics
+from spanguard.privacy.parts import clean_resource
+from spanguard.privacy.spans import clean_span
+from spanguard.store.columns import PROMOTED
+from spanguard.store.schema import Row, Rows, Value
 
+_NUMBERS: Final = frozenset(key for key in PROMOTED if semconv.ATTRIBUTES[key].type != "string")
 _LARGEST_INTEGER: Final = 2**63 - 1  # of SQLite
 _LONGEST_INTEGER: Final = 1024  # bits; Python refuses to write very long ones as text
 
@@ -43,14 +49,14 @@ def span_rows(spans: Sequence[ReadableSpan]) -> Rows:
     """Return the rows of finished spans, their events and their resources."""
     resources = _Resources()
     rows: Rows = {"resources": [], "spans": [], "span_events": []}
-    for span in spans:
+    for span in map(clean_span, spans):
         context = span.get_span_context()
         if context is None:  # a span that never was started
             continue
         ids = _trace_id(context.trace_id), _span_id(context.span_id)
         rows["spans"].append((*ids, *_span_columns(span, resources.id(span.resource))))
         rows["span_events"].extend(
-            (*ids, event.timestamp, _text(event.name), _json(without_content(event.attributes))) for event in span.events
+            (*ids, event.timestamp, _text(event.name), _json(dict(event.attributes or {}))) for event in span.events
         )
     rows["resources"] = resources.rows
     return rows
@@ -61,7 +67,7 @@ def metric_rows(data: MetricsData) -> Rows:
     resources = _Resources()
     points = [
         (resources.id(by_resource.resource), _scope(by_scope.scope), *columns)
-        for by_resource in data.resource_metrics
+        for by_resource in clean_metrics(data).resource_metrics
         for by_scope in by_resource.scope_metrics
         for metric in by_scope.metrics
         for columns in _metric_columns(metric)
@@ -76,9 +82,8 @@ def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
     """
     resources = _Resources()
     events: list[Row] = []
-    for record in records:
+    for record in map(clean_log, records):
         entry = record.log_record
-        attributes = without_content(entry.attributes)
         name = entry.event_name
         if not name:
             continue
@@ -89,14 +94,15 @@ def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
         )
         when = entry.timestamp or entry.observed_timestamp or 0
         origin = resources.id(record.resource), _scope(record.instrumentation_scope)
-        events.append((*origin, _text(name), when, severity, *ids, _json(attributes)))
+        events.append((*origin, _text(name), when, severity, *ids, _json(dict(entry.attributes or {}))))
     return {"resources": resources.rows, "log_events": events}
 
 
 def drop_rows(resource: Resource | None, signal: str, time_ns: int, items: int) -> Rows:
     """Return the rows that say how many spans, points or log records of a resource could not be written."""
     resources = _Resources()
-    return {"drops": [(resources.id(resource), signal, time_ns, items)], "resources": resources.rows}
+    clean = resource if modes.mode == "off" else clean_resource(resource)
+    return {"drops": [(resources.id(clean), signal, time_ns, items)], "resources": resources.rows}
 
 
 class _Resources:
@@ -108,7 +114,7 @@ class _Resources:
 
     def id(self, resource: Resource | None) -> int:
         if id(resource) not in self._known:
-            self._known[id(resource)] = resource, self._add(without_content(resource.attributes if resource else None))
+            self._known[id(resource)] = resource, self._add(dict(resource.attributes) if resource else {})
         return self._known[id(resource)][1]
 
     def _add(self, attributes: dict[str, object]) -> int:
@@ -120,7 +126,7 @@ class _Resources:
 
 
 def _span_columns(span: ReadableSpan, resource: int) -> Row:
-    attributes: dict[str, object] = dict(without_content(span.attributes))
+    attributes: dict[str, object] = dict(span.attributes or {})
     hot = [_take(attributes, key) for key in PROMOTED]
     start = span.start_time or 0
     return (
@@ -138,14 +144,23 @@ def _span_columns(span: ReadableSpan, resource: int) -> Row:
     )
 
 
-def _take(attributes: dict[str, object], key: str) -> str | None:
-    """Move an attribute to its column, if it is a text as it should be."""
-    return _text(str(attributes.pop(key))) if isinstance(attributes.get(key), str) else None
+def _take(attributes: dict[str, object], key: str) -> Value:
+    """Move an attribute to its column, if it is of the type that it should be."""
+    value = attributes.get(key)
+    if isinstance(value, str):
+        if key in _NUMBERS:
+            return None
+        del attributes[key]
+        return _text(str(value))
+    if key in _NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool) and _number(value) is value:
+        del attributes[key]
+        return value
+    return None
 
 
 def _link(link: Link) -> dict[str, object]:
     ids = {"trace_id": f"{link.context.trace_id:032x}", "span_id": f"{link.context.span_id:016x}"}
-    return {**ids, "attributes": without_content(link.attributes)}
+    return {**ids, "attributes": dict(link.attributes or {})}
 
 
 def _metric_columns(metric: Metric) -> Iterable[Row]:
@@ -157,7 +172,7 @@ def _metric_columns(metric: Metric) -> Iterable[Row]:
     head = _text(metric.name), _text(metric.unit or ""), kind, delta.name if delta else None
     for point in data.data_points:
         times = point.start_time_unix_nano or point.time_unix_nano, point.time_unix_nano
-        yield (*head, *times, _json(dict(sorted(without_content(point.attributes).items()))), *_point_columns(point))
+        yield (*head, *times, _json(dict(sorted(dict(point.attributes or {}).items()))), *_point_columns(point))
 
 
 def _point_columns(point: NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint) -> Row:

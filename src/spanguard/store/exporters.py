@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -17,11 +17,20 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from spanguard.privacy.logs import clean_log
+from spanguard.privacy.metrics import clean_metrics
+from spanguard.privacy.spans import clean_span
 from spanguard.settings import Settings
 from spanguard.store.encode import log_rows, metric_rows, span_rows
 from spanguard.store.location import resolve
 from spanguard.store.schema import Rows
 from spanguard.store.writer import Writer
+
+PREFERRED_TEMPORALITY: Final[dict[type, AggregationTemporality]] = {
+    **dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA),
+    **dict.fromkeys((UpDownCounter, ObservableUpDownCounter), AggregationTemporality.CUMULATIVE),
+}
+"""Deltas of what is counted, so that points of many processes add up; the present value of what goes up and down."""
 
 
 class _StoreExporter:
@@ -72,7 +81,8 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
-        kept = self._keep(lambda: span_rows(spans), len(spans), lambda: spans[0].resource)
+        clean = [clean_span(span) for span in spans]
+        kept = self._keep(lambda: span_rows(clean), len(clean), lambda: clean[0].resource)
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
 
@@ -83,7 +93,8 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
-        kept = self._keep(lambda: log_rows(batch), len(batch), lambda: batch[0].resource)
+        clean = [clean_log(data) for data in batch]
+        kept = self._keep(lambda: log_rows(clean), len(clean), lambda: clean[0].resource)
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
 
@@ -98,10 +109,7 @@ class StoreMetricExporter(_StoreExporter, MetricExporter):
 
     def __init__(self, path: Path | str | None = None) -> None:
         super().__init__(path)
-        self._preferred_temporality = {
-            **dict.fromkeys((Counter, ObservableCounter, Histogram), AggregationTemporality.DELTA),
-            **dict.fromkeys((UpDownCounter, ObservableUpDownCounter), AggregationTemporality.CUMULATIVE),
-        }
+        self._preferred_temporality = {**PREFERRED_TEMPORALITY}
 
     def export(
         self,
@@ -110,8 +118,8 @@ class StoreMetricExporter(_StoreExporter, MetricExporter):
         **kwargs: object,  # noqa: ARG002
     ) -> MetricExportResult:
         """Write the points in one transaction."""
-        items = _points(metrics_data)
-        kept = self._keep(lambda: metric_rows(metrics_data), items, lambda: _resource(metrics_data))
+        clean = clean_metrics(metrics_data)
+        kept = self._keep(lambda: metric_rows(clean), _points(clean), lambda: _resource(clean))
         return MetricExportResult.SUCCESS if kept else MetricExportResult.FAILURE
 
 

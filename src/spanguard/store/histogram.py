@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from operator import add
 
 
 class Buckets:
     """A sum of histograms: how many values fell into each bucket, by the bucket's upper bound."""
 
     def __init__(self) -> None:
-        self._by_bounds: dict[tuple[float, ...], Sequence[int]] = {}
+        self._by_bounds: dict[tuple[float, ...], list[int]] = {}
 
     def add(self, bounds: tuple[float, ...], counts: Sequence[int]) -> None:
         """Add a histogram; it has one count more than bounds, for what is above the last."""
         before = self._by_bounds.get(bounds)
-        self._by_bounds[bounds] = [a + b for a, b in zip(before, counts, strict=True)] if before else counts
+        self._by_bounds[bounds] = list(map(add, before, counts)) if before else list(counts)
 
     def merge(self, other: Buckets) -> None:
         """Add all that another one holds."""

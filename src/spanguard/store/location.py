@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from spanguard.settings import state_directory
+
 DIRECTORY: Final = ".spanguard"
 FILE: Final = "telemetry.db"
 DEMO: Final = "demo.db"
+
+_MOUNTS: Final = Path("/proc/mounts")
+_NETWORK: Final = frozenset(
+    """nfs nfs4 cifs smb3 smbfs afs ceph lustre glusterfs fuse.glusterfs fuse.sshfs fuse.ceph fuse.rclone fuse.s3fs
+    fuse.gcsfuse gpfs beegfs orangefs davfs ncpfs""".split()
+)
 
 _log: Final = logging.getLogger("spanguard")
 _warned: set[tuple[Path, str]] = set()
@@ -30,10 +37,10 @@ def resolve(setting: str, directory: Path | None = None) -> Path | None:
         return None
     base = _base(directory)
     wanted = base / os.path.expanduser(setting) if setting else base / DIRECTORY / FILE  # noqa: PTH111 - Path's raises
-    if _writable(wanted):
+    if _usable(wanted):
         return wanted
-    fallback = _state_directory()
-    if fallback is not None and _writable(fallback / FILE):
+    fallback = state_directory()
+    if fallback is not None and _usable(fallback / FILE):
         _warn_once(wanted, "the local store cannot be written where it should be: it is in your state directory instead")
         return fallback / FILE
     _warn_once(wanted, "the local store cannot be written, nor can your state directory: no telemetry is kept")
@@ -45,7 +52,7 @@ def newest(directory: Path | None = None) -> Path | None:
 
     If neither is there, the same in the user's state directory; None if there is none at all.
     """
-    state = _state_directory()
+    state = state_directory()
     for place in (_base(directory) / DIRECTORY, *([state] if state else [])):
         written = {path: when for path in (place / FILE, place / DEMO) if (when := _written(path)) is not None}
         if written:
@@ -57,17 +64,29 @@ def _base(directory: Path | None) -> Path:
     return Path.cwd() if directory is None else directory.absolute()
 
 
-def _state_directory() -> Path | None:
-    if sys.platform == "win32":
-        given = os.environ.get("LOCALAPPDATA", "")
-    else:
-        given = os.environ.get("XDG_STATE_HOME", "")
-    if Path(given).is_absolute():  # the XDG specification: a relative path is to be ignored
-        return Path(given) / "spanguard"
+def _usable(file: Path) -> bool:
+    if not _writable(file):
+        return False
+    if network(file.parent):
+        _warn_once(file, "the local store cannot be on a network filesystem, where files are not locked reliably")
+        return False
+    return True
+
+
+def network(directory: Path, mounts: Path = _MOUNTS) -> bool:
+    """Whether a directory is on a filesystem of another machine, as far as Linux tells; elsewhere nobody tells."""
     try:
-        return Path.home() / ".local" / "state" / "spanguard"
-    except RuntimeError:  # no home directory
-        return None
+        listed = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return False
+    place, found, longest = str(directory.resolve()), "", -1
+    for line in listed:
+        _, point, kind, *_ = [*line.split(" "), "", "", ""]
+        point = point.replace("\\040", " ")
+        inside = place == point or place.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= longest:  # what is mounted later lies over what was there
+            found, longest = kind, len(point)
+    return found in _NETWORK
 
 
 def _writable(file: Path) -> bool:

@@ -1,9 +1,9 @@
-"""The metric points of a run, added up to one series for each metric and set of attributes."""
+"""The metric points of a selection, added up to one series for each metric and set of attributes."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 from spanguard import semconv
 from spanguard.store.database import Database
 from spanguard.store.histogram import Buckets
+from spanguard.store.selection import Selection
 
 DURATIONS: Final = tuple(generation.duration.name for generation in semconv.GENERATIONS.values())
 """How long calls took, in each generation of the conventions."""
@@ -33,18 +34,24 @@ class Series:
     value: float = 0
     count: int = 0
     sum: float = 0
+    low: float | None = None
+    high: float | None = None
     buckets: Buckets = field(default_factory=Buckets)
 
-    def add(self, row: sqlite3.Row) -> None:
-        """Add points of equal counts, of which ``value``, ``count`` and ``sum`` are added up already."""
-        self.start_ns = min(self.start_ns, row["start_ns"])
-        self.end_ns = max(self.end_ns, row["time_ns"])
-        self.value += row["value"] or 0
-        self.count += row["count"] or 0
-        self.sum += row["sum"] or 0
-        if row["bounds"]:
-            counts = [count * row["times"] for count in json.loads(row["counts"])]
-            self.buckets.add(_parsed_bounds(row["bounds"]), counts)
+    def add(self, point: tuple[float | None, ...], bounds: str | None, counts: str | None) -> None:
+        """Add a point: its begin and end, value, count, sum, minimum and maximum; then its buckets, as JSON."""
+        start, end, value, count, total, low, high = point
+        self.start_ns = min(self.start_ns, int(start or 0))
+        self.end_ns = max(self.end_ns, int(end or 0))
+        self.value += value or 0
+        self.count += int(count or 0)
+        self.sum += total or 0
+        if low is not None and (self.low is None or low < self.low):
+            self.low = low
+        if high is not None and (self.high is None or high > self.high):
+            self.high = high
+        if bounds is not None and counts is not None:
+            self.buckets.add(_parsed_bounds(bounds), _parsed_counts(counts))
 
     def text(self, key: str) -> str:
         """Return an attribute as text, empty if there is none."""
@@ -52,7 +59,7 @@ class Series:
 
 
 class Points:
-    """The series of a run, by metric."""
+    """The series of a selection, by metric."""
 
     def __init__(self, series: dict[tuple[str, str], Series]) -> None:
         self._series = series
@@ -61,31 +68,55 @@ class Points:
         """Return every series."""
         return list(self._series.values())
 
+    def items(self) -> list[tuple[tuple[str, str], Series]]:
+        """Return every series with its metric and its attributes as JSON."""
+        return list(self._series.items())
+
+    def __bool__(self) -> bool:
+        return bool(self._series)
+
     def of(self, *names: str) -> list[Series]:
         """Return the series of these metrics."""
         return [series for (name, _), series in self._series.items() if name in names]
 
 
-# Deltas add up, and SQLite adds those of equal counts; a cumulative point contains all before it, so the last one counts
-# (with max(), SQLite takes the other columns from the row that has it).
+# Deltas add up; a cumulative point contains all before it, so the last one counts (with max(), SQLite takes the other
+# columns from the row that has it).
 _READ: Final = """WITH p AS (
-    SELECT * FROM metric_points WHERE resource_id IN (SELECT id FROM resources WHERE run = ?) AND name IN ({names}))
-SELECT name, attributes, min(start_ns) AS start_ns, max(time_ns) AS time_ns, total(value) AS value, sum(count) AS count,
-    total(sum) AS sum, bounds, counts, count(*) AS times
-FROM p WHERE temporality = 'DELTA' GROUP BY name, attributes, bounds, counts
-UNION ALL SELECT name, attributes, start_ns, max(time_ns), value, count, sum, bounds, counts, 1
-FROM p WHERE temporality = 'CUMULATIVE' GROUP BY resource_id, scope, name, attributes, start_ns"""
+    SELECT p.*, {key} AS key FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
+    WHERE p.name IN ({names}) AND {where})
+SELECT key, name, attributes, bounds, counts, start_ns, time_ns, value, count, sum, min, max
+FROM p WHERE temporality = 'DELTA'
+UNION ALL SELECT key, name, attributes, bounds, counts, start_ns, max(time_ns), value, count, sum, min, max
+FROM p WHERE temporality = 'CUMULATIVE' GROUP BY key, resource_id, scope, name, attributes, start_ns"""
 
 
-def read(db: Database, run: str) -> Points:
+def read(db: Database, selection: Selection) -> Points:
     """Read the metrics that a summary is made of."""
-    series: dict[tuple[str, str], Series] = {}
-    for row in db.rows(_READ.format(names=", ".join("?" * len(_NAMES))), [run, *_NAMES]):
-        key = row["name"], row["attributes"]
-        if key not in series:
-            series[key] = Series(json.loads(row["attributes"]), row["start_ns"])
-        series[key].add(row)
-    return Points(series)
+    return read_by(db, selection, "''").get("", Points({}))
+
+
+def read_by(db: Database, selection: Selection, key: str, metrics: Iterable[str] = _NAMES) -> dict[object, Points]:
+    """Read them apart for each value of an SQL expression over the points ``p`` and their resources ``r``."""
+    where, values = selection.of("p.time_ns", "r.run")
+    names = {f"n{number}": name for number, name in enumerate(metrics)}
+    statement = _READ.format(key=key, names=", ".join(f":{each}" for each in names), where=where)
+    found: dict[object, dict[tuple[str, str], Series]] = {}
+    with db.snapshot() as connection:
+        cursor = connection.execute(statement, {**names, **values})
+        cursor.row_factory = None  # a hundred thousand plain tuples are read in half the time
+        for its, name, attributes, bounds, counts, *point in cursor:
+            by_name = found.setdefault(its, {})
+            series = by_name.get((name, attributes))
+            if series is None:
+                series = by_name[name, attributes] = Series(json.loads(attributes), point[0])
+            series.add(tuple(point), bounds, counts)
+    return {its: Points(series) for its, series in found.items()}
+
+
+@lru_cache(maxsize=4096)
+def _parsed_counts(text: str) -> tuple[int, ...]:
+    return tuple(json.loads(text))
 
 
 @lru_cache(maxsize=64)

@@ -6,12 +6,12 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple
 
 from spanguard import semconv
+from spanguard.store.columns import PROMOTED
 from spanguard.store.database import Database, StoreError
-from spanguard.store.schema import PROMOTED
 
 
 @dataclass(frozen=True)
@@ -97,18 +97,109 @@ def runs(db: Database) -> list[RunRow]:
     return [RunRow(row["run"], row["service"], row["first"], row["last"], row["spans"]) for row in found]
 
 
-def traces(db: Database, *, run: str | None = None, limit: int = 20) -> list[TraceRow]:
-    """Return the newest traces (those that began last) first, of all runs or of one."""
-    of_run = "AND {0}.resource_id IN (SELECT id FROM resources WHERE run = :run)" if run is not None else ""
+@dataclass(frozen=True)
+class Wanted:
+    """Which traces are asked for; None asks for any.
+
+    ``run`` is theirs, ``name`` stands in the name of one of their spans, ``outcome`` is that of the whole, ``error`` the
+    ``error.type`` or the error category of one of their spans, ``since_ns`` a time that they began at or after.
+    """
+
+    run: str | None = None
+    name: str | None = None
+    outcome: str | None = None
+    error: str | None = None
+    since_ns: int | None = None
+
+    def of(self, span: str) -> str:
+        """Return the SQL condition over a span of the trace."""
+        inside = f"EXISTS (SELECT 1 FROM spans AS i WHERE i.trace_id = {span}.trace_id AND {{}})"  # noqa: S608 - of this module
+        conditions = (
+            (self.run, _OF_RUN.format(span)),
+            (self.name, inside.format("instr(lower(i.name), lower(:name))")),
+            (self.error, inside.format("(i.error_type = :error OR i.error_category = :error)")),
+            (self.since_ns, f"{span}.start_ns >= :since_ns"),
+        )
+        return " AND ".join(["1", *(condition for value, condition in conditions if value is not None)])
+
+
+_OF_RUN: Final = "{0}.resource_id IN (SELECT id FROM resources WHERE run = :run)"
+_PAGE: Final = 200
+
+
+def traces(db: Database, *, run: str | None = None, limit: int = 20, wanted: Wanted | None = None) -> list[TraceRow]:
+    """Return the newest traces (those that began last) first, of all runs or of one, or those that are wanted."""
+    wanted = wanted or Wanted(run)
+    found: list[TraceRow] = []
+    offset, page = 0, limit if wanted.outcome is None else _PAGE
+    while len(found) < limit:
+        ids = _newest(db, wanted, page, offset)
+        rows = (_summed_up(_spans(db, each)) for each in ids)
+        found += [row for row in rows if wanted.outcome in (None, row.outcome)]
+        if len(ids) < page:
+            break
+        offset += page
+    return found[:limit]
+
+
+def _newest(db: Database, wanted: Wanted, limit: int, offset: int) -> list[bytes]:
     # From the newest span back, those that are the first of their trace: the rest of the store is not looked at.
-    newest = db.rows(
+    of_run = "" if wanted.run is None else f"AND {_OF_RUN.format('e')}"
+    rows = db.rows(
         f"""SELECT trace_id FROM spans AS s WHERE NOT EXISTS (
             SELECT 1 FROM spans AS e WHERE e.trace_id = s.trace_id
-            AND (e.start_ns, e.id) < (s.start_ns, s.id) {of_run.format("e")}) {of_run.format("s")}
-        ORDER BY start_ns DESC LIMIT :limit""",  # noqa: S608 - both texts are above
-        {"run": run, "limit": limit},
+            AND (e.start_ns, e.id) < (s.start_ns, s.id) {of_run}) AND {wanted.of("s")}
+        ORDER BY start_ns DESC LIMIT :limit OFFSET :offset""",  # noqa: S608 - all texts are above
+        {**asdict(wanted), "limit": limit, "offset": offset},
     )
-    return [_summed_up(_spans(db, row["trace_id"])) for row in newest]
+    return [row["trace_id"] for row in rows]
+
+
+def last_span(db: Database) -> int:
+    """Return a mark behind the span that was written last, for `finished_since`."""
+    return int(db.rows("SELECT coalesce(max(id), 0) FROM spans")[0][0])
+
+
+def finished_since(db: Database, mark: int, wanted: Wanted) -> tuple[list[TraceRow], int]:
+    """Return the traces whose root was written after a mark, the oldest first, and the mark behind them.
+
+    A root is a span without a parent, or one that serves a request from elsewhere: it ends, and so is written, last.
+    """
+    until = last_span(db)
+    rows = db.rows(
+        f"""SELECT trace_id FROM spans AS s WHERE s.id > :mark AND s.id <= :until
+        AND (s.parent_id IS NULL OR s.kind IN ('SERVER', 'CONSUMER')) AND {wanted.of("s")} ORDER BY s.id""",  # noqa: S608
+        {**asdict(wanted), "mark": mark, "until": until},
+    )
+    found = (_summed_up(_spans(db, each)) for each in dict.fromkeys(row["trace_id"] for row in rows))
+    return [row for row in found if wanted.outcome in (None, row.outcome)], until
+
+
+@dataclass(frozen=True)
+class EventKind:
+    """One kind of event: what it says, and how often it was recorded, last when (ns; None for never)."""
+
+    name: str
+    severity: str
+    brief: str
+    count: int
+    last_ns: int | None
+
+
+def event_kinds(db: Database, *, run: str | None = None) -> list[EventKind]:
+    """Return every kind of event: those of the vocabulary, whether recorded or not, then those of others."""
+    rows = db.rows(
+        f"""SELECT name, count(*) AS count, max(time_ns) AS last FROM (
+            SELECT e.name, e.time_ns FROM span_events AS e JOIN spans AS s
+            ON s.trace_id = e.trace_id AND s.span_id = e.span_id WHERE {Wanted(run).of("s")}
+            UNION ALL SELECT l.name, l.time_ns FROM log_events AS l WHERE {Wanted(run).of("l")}
+        ) GROUP BY name ORDER BY name""",  # noqa: S608 - the texts are above
+        {"run": run},
+    )
+    recorded = {row["name"]: (int(row["count"]), int(row["last"])) for row in rows}
+    kinds = {name: (event.severity, event.brief) for name, event in semconv.EVENTS.items()}
+    kinds |= {name: ("", "") for name in recorded if name not in kinds}
+    return [EventKind(name, *about, *recorded.get(name, (0, None))) for name, about in kinds.items()]
 
 
 def trace(db: Database, trace_id: str) -> list[SpanRow]:

@@ -7,9 +7,10 @@ is never changed; a new one is added behind it.
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from spanguard import semconv
+from spanguard.store.columns import COLUMNS, PROMOTED
+from spanguard.store.views import VIEWS
 
 Value: TypeAlias = str | int | float | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -19,35 +20,31 @@ Rows: TypeAlias = dict[str, list[Row]]
 APPLICATION_ID: Final = 0x53504744
 """``SPGD``: what tells a store from every other SQLite file."""
 
-PROMOTED: Final = {
-    semconv.OUTCOME: "outcome",
-    semconv.ERROR_TYPE: "error_type",
-    semconv.POLICY_TYPE: "policy_type",
-    semconv.POLICY_NAME: "policy_name",
-    semconv.GEN_AI_OPERATION: "operation",
-    semconv.GEN_AI_PROVIDER: "provider",
-    semconv.GEN_AI_MODEL: "model",
+# Columns that came with the second version, and what is moved into them from the JSON of older rows.
+_SECOND: Final = {
+    **dict.fromkeys(("run", "role", "user", "space", "tenant", "response_model", "error_category", "cache_result"), "TEXT"),
+    "input_tokens": "INTEGER",
+    "output_tokens": "INTEGER",
+    "cost": "REAL",
+    "attempt": "INTEGER",
 }
-"""Attributes of spans that have a column of their own; they are not repeated in the JSON of the others."""
+_KEYS: Final = {column: f"""'$."{key}"'""" for key, column in PROMOTED.items() if column in _SECOND}
+_MOVED: Final = ", ".join(f"{column} = json_extract(attributes, {path})" for column, path in _KEYS.items())
+_PATHS: Final = ", ".join(_KEYS.values())
 
-COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "resources": ("id", "run", "service", "attributes"),
-    "spans": (
-        *("trace_id", "span_id", "parent_id", "resource_id", "scope", "name", "kind", "start_ns", "end_ns", "status"),
-        *PROMOTED.values(),
-        *("attributes", "links"),
-    ),
-    "span_events": ("trace_id", "span_id", "time_ns", "name", "attributes"),
-    "metric_points": (
-        *("resource_id", "scope", "name", "unit", "kind", "temporality", "start_ns", "time_ns", "attributes"),
-        *("value", "count", "sum", "min", "max", "bounds", "counts"),
-    ),
-    "log_events": (*("resource_id", "scope", "name", "time_ns", "severity", "trace_id", "span_id", "attributes"),),
-    "drops": ("resource_id", "signal", "time_ns", "items"),
-}
+Migrations: TypeAlias = tuple[tuple[str, ...], ...]
+"""The statements of each step from one version to the next."""
+
+
+class Schema(NamedTuple):
+    """What a file is to have in it: the mark of its kind, and the steps that make it."""
+
+    application_id: int
+    migrations: Migrations
+
 
 # A resource's id is a hash of its attributes: writers in any number of processes agree on it without reading.
-MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+MIGRATIONS: Final[Migrations] = (
     (
         f"PRAGMA application_id = {APPLICATION_ID}",
         """CREATE TABLE resources (
@@ -80,6 +77,15 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             id INTEGER PRIMARY KEY, resource_id INTEGER NOT NULL, signal TEXT NOT NULL, time_ns INTEGER NOT NULL,
             items INTEGER NOT NULL)""",
     ),
+    (  # whose work it is and what it used get columns of their own; events and parents are found by span; the views
+        *(f"ALTER TABLE spans ADD COLUMN {column} {kind}" for column, kind in _SECOND.items()),
+        f"UPDATE spans SET {_MOVED}, attributes = json_remove(attributes, {_PATHS})",  # noqa: S608 - names of ours
+        "DROP INDEX spans_trace",
+        "CREATE INDEX spans_trace ON spans (trace_id, span_id)",
+        "DROP INDEX metric_points_start",
+        "CREATE INDEX metric_points_time ON metric_points (time_ns)",
+        *(f"CREATE VIEW {view.name} AS {view.statement}" for view in VIEWS.values()),
+    ),
 )
 
 
@@ -88,19 +94,20 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def newest_version() -> int:
-    """Return the version of the files that this spanguard writes."""
-    return len(MIGRATIONS)
+def present() -> Schema:
+    """Return what a store is to have in it today."""
+    return Schema(APPLICATION_ID, MIGRATIONS)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the newest version, each step in a transaction of its own."""
-    while version(connection) < newest_version():
+def migrate(connection: sqlite3.Connection, migrations: Migrations | None = None) -> None:
+    """Bring the file to the newest version (of a store), each step in a transaction of its own."""
+    migrations = present().migrations if migrations is None else migrations
+    while version(connection) < len(migrations):
         with connection:  # commits, or rolls back what was begun
             connection.execute("BEGIN IMMEDIATE")
             step = version(connection)  # again: another process may have been first
-            if step < newest_version():
-                for statement in MIGRATIONS[step]:
+            if step < len(migrations):
+                for statement in migrations[step]:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {step + 1}")
 

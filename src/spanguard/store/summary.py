@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 
 from spanguard import semconv
 from spanguard.store.database import Database
+from spanguard.store.figures import calls, failed, token_series, tokens
 from spanguard.store.histogram import Buckets
-from spanguard.store.points import DURATIONS, Points, Series, read
+from spanguard.store.points import Points, Series, read
 from spanguard.store.queries import runs
+from spanguard.store.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -113,16 +115,16 @@ def summary(db: Database, *, run: str | None = None) -> Summary:
     """Add up a run, by default the newest. A run that is not in the store gives an empty summary."""
     if run is None:
         run = next((row.run for row in runs(db)), "")
-    points = read(db, run)
-    tokens = _tokens(points)
+    points = read(db, Selection(run))
+    used = _tokens(points)
     return Summary(
         run,
         min((series.start_ns for series in points.all()), default=None),
         max((series.end_ns for series in points.all()), default=None),
         _calls(points),
         _operations(points),
-        tokens,
-        _cost(points, tokens),
+        used,
+        _cost(points, used),
         _policies(points),
         _errors(points),
         _validations(points),
@@ -131,28 +133,14 @@ def summary(db: Database, *, run: str | None = None) -> Summary:
 
 
 def _calls(points: Points) -> Calls:
-    durations = points.of(*DURATIONS)
+    durations = calls(points)
     return Calls(
         sum(series.count for series in durations),
-        sum(series.count for series in durations if semconv.ERROR_TYPE in series.attributes),
-        _call_tokens(points, "input"),
-        _call_tokens(points, "output"),
+        failed(durations),
+        tokens(token_series(points, "input")),
+        tokens(token_series(points, "output")),
         *_quantiles(durations),
     )
-
-
-def _call_tokens(points: Points, kind: semconv.TokenKind) -> int | None:
-    """Add up the first metric of each generation that has this kind of token; another one counts the same tokens again."""
-    found: list[float] = []
-    for generation in semconv.GENERATIONS.values():
-        metric, _, fixed = next(each for each in generation.tokens if each.kind == kind)
-        token_type = dict(fixed).get(semconv.GEN_AI_TOKEN_TYPE)
-        found += [
-            series.value + series.sum  # a counter has the one, a histogram the other
-            for series in points.of(metric.name)
-            if token_type is None or series.text(semconv.GEN_AI_TOKEN_TYPE) == token_type
-        ]
-    return int(sum(found)) if found else None
 
 
 def _operations(points: Points) -> Operations:
@@ -184,7 +172,7 @@ def _token_split(usage: list[Series]) -> Tokens:
     return Tokens(int(by["useful"]), int(by["wasted"]))
 
 
-def _cost(points: Points, tokens: Tokens) -> Cost:
+def _cost(points: Points, split: Tokens) -> Cost:
     costs = points.of(semconv.COST.name)
     if not costs:
         return Cost(None, None)
@@ -193,7 +181,7 @@ def _cost(points: Points, tokens: Tokens) -> Cost:
     def known(disposition: str, used: int | None) -> float | None:
         return by[disposition] if disposition in by or used == 0 else None
 
-    return Cost(known("useful", tokens.useful), known("wasted", tokens.wasted))
+    return Cost(known("useful", split.useful), known("wasted", split.wasted))
 
 
 def _policies(points: Points) -> tuple[PolicyRow, ...]:
@@ -208,14 +196,14 @@ def _policies(points: Points) -> tuple[PolicyRow, ...]:
 
 
 def _policy(key: tuple[str, str], durations: list[Series], attempts: list[Series], usage: list[Series]) -> PolicyRow:
-    tokens = _token_split(usage)
+    split = _token_split(usage)
     return PolicyRow(
         *key,
         sum(series.count for series in durations),
         _outcomes(durations),
         _attempts(attempts),
-        tokens.useful,
-        tokens.wasted,
+        split.useful,
+        split.wasted,
         *_quantiles(durations),
     )
 

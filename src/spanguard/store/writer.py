@@ -14,8 +14,11 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 
+from spanguard import settings
+from spanguard.settings import Settings
 from spanguard.store.database import Database, StoreError
 from spanguard.store.encode import drop_rows
+from spanguard.store.retention import Retention
 from spanguard.store.schema import Rows
 
 _log: Final = logging.getLogger("spanguard")
@@ -28,6 +31,8 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
+        limits = settings.in_force or Settings.tolerant()[0]
+        self._retention = Retention(self._database, limits.store_days, limits.store_mb)
         self._users = 0
         self._reported: set[str] = set()
         # Drops are written with the next batch that can be. A deque needs no lock that a fork could leave locked.
@@ -57,21 +62,32 @@ class Writer:
     def keep(self, encode: Callable[[], Rows]) -> Exception | None:
         """Write a batch; return what went wrong, if anything did."""
         try:
-            self._write(encode())
+            written = self._write(encode())
         except Exception as error:  # the border to the SDK, and to the program behind it
             return error
+        self._tidy(written)
         return None
+
+    def _tidy(self, written: int) -> None:
+        """Delete what is too old or too much. The batch is written already: a fault here is no fault of it."""
+        try:
+            self._retention.after(written)
+        except Exception as error:
+            self._report("retention", "old rows stay", error)
 
     def dropped(self, resource: Resource | None, signal: str, items: int, error: Exception) -> None:
         """Take note that items were dropped, to be written when that is possible; log the first time."""
         with contextlib.suppress(Exception):  # it may be the resource that cannot be encoded
             self._unwritten.append(drop_rows(resource, signal, time.time_ns(), items))
-        if signal not in self._reported:
-            self._reported.add(signal)
-            reason = error.reason if isinstance(error, StoreError) else type(error).__name__
-            _log.warning("%s dropped: the local store %s (reported once, all are counted)", signal, reason)
+        self._report(signal, f"{signal} dropped", error)
 
-    def _write(self, rows: Rows) -> None:
+    def _report(self, subject: str, fault: str, error: Exception) -> None:
+        if subject not in self._reported:
+            self._reported.add(subject)
+            reason = error.reason if isinstance(error, StoreError) else type(error).__name__
+            _log.warning("%s: the local store %s (reported once, all are counted)", fault, reason)
+
+    def _write(self, rows: Rows) -> int:
         noted: list[Rows] = []
         with contextlib.suppress(IndexError):
             while True:
@@ -82,6 +98,7 @@ class Writer:
         except BaseException:
             self._unwritten.extend(noted)
             raise
+        return sum(map(len, rows.values()))
 
 
 def _merged(batches: list[Rows]) -> Rows:

@@ -7,6 +7,7 @@ reaches a span, the guard (part of the keeping wing) for other libraries' spans.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import CodeType
 from typing import Final
 
@@ -18,28 +19,43 @@ LONGEST: Final = 128
 NAMES: Final = "name"
 """All the program's own names are one domain of pseudonyms: a candidate that fails is the ``from`` of the next hop."""
 
+edition = 0
+"""Grows with each declaration: what was decided before one may be decided otherwise after it."""
+
 _clear: set[str] = set()
+_keys: set[str] = set()
 
 
-def declare(*names: str) -> None:
-    """Say that these names are safe to show: names of policies, rules, models, providers, roles, variants, runs, services,
-    spans, events, exception classes, hosts, routes.
+def declare(*names: str, keys: Iterable[str] = ()) -> None:
+    """Say that these names are safe to show: of policies, rules, models, roles, variants, services, spans, hosts, routes ...
 
-    Needed only for names that are computed: one written as a literal where a verb is used is clear by itself. Declaring is
-    for the program's own vocabulary; never declare what a user typed. Raises `TypeError` for anything that is not a string,
-    `ValueError` for an empty one or one of more than 128 characters.
-    """  # noqa: D205
-    for name in names:
+    Needed only for names that are computed: one written as a literal where a verb is used is clear by itself. Names of spans,
+    events, metrics and exception classes that other libraries or your own code make without spanguard are declared too.
+    Declaring is for the program's own vocabulary; never declare what a user typed. ``keys`` are attributes of your own:
+    under a declared key numbers, booleans and declared names are kept, any other text becomes a pseudonym.
+
+    Raises `TypeError` for anything that is not a string, `ValueError` for an empty one or one of more than 128 characters.
+    """
+    keys = (keys,) if isinstance(keys, str) else tuple(keys)
+    for name in (*names, *keys):
         if not isinstance(name, str):
             raise TypeError(f"declare() takes strings, not {type(name).__name__}")
         if not name or len(name) > LONGEST:
             raise ValueError(f"a declared name has 1 to {LONGEST} characters, not {len(name)}")
+    global edition
     _clear.update(map(str.__str__, names))
+    _keys.update(map(str.__str__, keys))
+    edition += 1
 
 
 def is_declared(name: str) -> bool:
     """Whether the name is known to be safe: it was declared, or has been accepted as a literal."""
     return name in _clear
+
+
+def is_declared_key(key: str) -> bool:
+    """Whether the key of an attribute was declared."""
+    return key in _keys
 
 
 def shown(name: str, code: CodeType) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from spanguard._core.readers import counts
 from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, text
 
 
 def chat(get: Get, choices: object) -> Reading:
     """Read a chat completion, or a chunk of one."""
-    reasons = [getter(choice)("finish_reason") for choice in choices] if isinstance(choices, Iterable) else []
+    reasons = [getter(choice)("finish_reason") for choice in choices] if isinstance(choices, (list, tuple)) else []
     azure = get("prompt_filter_results") is not None  # only Azure sends what its content filter thought of the prompt
     return Reading(
         counts.usage(get("usage")),

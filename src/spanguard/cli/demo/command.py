@@ -20,9 +20,10 @@ from spanguard.cli.demo.runner import run_program
 from spanguard.cli.demo.script import SCRIPT
 from spanguard.cli.demo.server import DemoServer
 from spanguard.cli.exits import CannotTell
+from spanguard.cli.options import echo
 from spanguard.cli.render import clean, money, number
 from spanguard.cli.report import about_run
-from spanguard.cli.show import echo, told
+from spanguard.cli.show import told
 from spanguard.settings import Settings
 from spanguard.store.location import DEMO, newest, resolve
 

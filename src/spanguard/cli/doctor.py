@@ -1,0 +1,193 @@
+"""`spanguard doctor`: what is instrumented, what is misused, where telemetry goes, and whether that answers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import click
+
+from spanguard.cli.options import echo, echo_json, json_option
+from spanguard.settings import Settings, SettingsError, sdk_disabled
+from spanguard.store.database import Database, StoreError
+from spanguard.store.location import newest
+from spanguard.store.misuses import misuses
+from spanguard.store.queries import runs
+
+Status = Literal["ok", "info", "no", "unknown"]
+
+_SIGNALS: Final[tuple[Literal["traces", "metrics", "logs"], ...]] = ("traces", "metrics", "logs")
+_SECONDS: Final = 1.0
+"""How long an endpoint has to take a connection."""
+_MARKS: Final[dict[Status, tuple[str, str]]] = {
+    "ok": ("ok", "green"),
+    "info": ("--", "bright_black"),
+    "no": ("no", "red"),
+    "unknown": ("??", "yellow"),
+}
+_ADVICE: Final = {
+    "retry_on_generator": "retries a generator, whose body begins when the retry loop is over",
+    "retry_on_coroutine": "retries a plain function that returns a coroutine, which is awaited when the loop is over",
+    "retry_excludes_method": "does not retry the method of the requests that fail",
+    "retry_not_configured": "does not retry: its default is one attempt",
+    "retry_after_too_long": "is asked by the server to wait longer than it is willing to, and gives up",
+    "breaker_on_coroutine": "takes each coroutine for a success before it is awaited, and never opens",
+    "breaker_never_blocks": "is used in a `with` statement, which never blocks",
+    "fallback_never_used": "has a fallback that no error reaches",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: in which area, what, how it is (``ok``, ``info``, ``no``, ``unknown``), and why."""
+
+    area: str
+    subject: str
+    status: Status
+    detail: str
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def installed() -> Iterator[Finding]:
+    """Say which versions are at work."""
+    yield Finding("installed", "Python", "info", f"{platform.python_version()}, {sys.executable}")
+    for name in ("spanguard", "opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation", "wrapt"):
+        try:
+            yield Finding("installed", name, "info", version(name))
+        except PackageNotFoundError:
+            yield Finding("installed", name, "no", "is not installed")
+
+
+def instrumented() -> Iterator[Finding]:
+    """Say which libraries will be instrumented by `spanguard run` and `opentelemetry-instrument`, and why others will not."""
+    listed = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
+    disabled = {each.strip() for each in listed.split(",")}
+    for entry in sorted(entry_points(group="opentelemetry_instrumentor"), key=lambda each: each.name):
+        if entry.name in disabled or "*" in disabled:
+            yield Finding("libraries", entry.name, "info", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS switches it off")
+        elif entry.value.startswith("spanguard."):
+            yield _ours(entry)
+        else:
+            yield Finding("libraries", entry.name, "ok", f"by {entry.dist.name if entry.dist else 'another package'}")
+
+
+def _ours(entry: EntryPoint) -> Finding:
+    try:
+        instrumentor = entry.load()()
+        conflict = instrumentor._check_dependency_conflicts()
+    except Exception as error:
+        return Finding("libraries", entry.name, "unknown", f"cannot be loaded ({type(error).__name__})")
+    wanted = " or ".join(instrumentor.instrumentation_dependencies())
+    if conflict is None:
+        return Finding("libraries", entry.name, "ok", f"{instrumentor.distribution()} {version(instrumentor.distribution())}")
+    if getattr(conflict, "found", None):
+        return Finding("libraries", entry.name, "no", f"only {wanted} was tested; {conflict.found} is installed")
+    return Finding("libraries", entry.name, "info", "the library is not installed")
+
+
+def misused() -> Iterator[Finding]:
+    """Say which policies had no effect in the newest run of the local store."""
+    settings, _ = Settings.tolerant()
+    path = Path(settings.store).expanduser() if settings.store not in ("", "off") else newest()
+    if path is None or not path.exists():
+        return
+    try:
+        with Database.open(path, read_only=True) as db:
+            known = runs(db)
+            found = misuses(db, known[0].run) if known else []
+    except StoreError as error:
+        yield Finding("misuse", "local store", "unknown", str(error))
+        return
+    for each in found:
+        yield Finding("misuse", f"{each.library} {each.policy_name}", "no", _ADVICE.get(each.kind, each.kind))
+
+
+def destinations() -> Iterator[Finding]:
+    """Say where each signal goes, and whether that answers."""
+    if sdk_disabled():
+        yield Finding("telemetry", "all", "no", "OTEL_SDK_DISABLED switches everything off")
+        return
+    from spanguard.pipeline.destinations import OTLP, choose
+
+    try:
+        chosen = choose(Settings.from_environment(), os.environ)
+    except SettingsError as error:
+        yield Finding("telemetry", "settings", "unknown", str(error))
+        return
+    for signal in _SIGNALS:
+        names = chosen._names[signal]
+        yield Finding("telemetry", signal, "ok" if names else "info", f"to {chosen.describe(signal)}")
+        if OTLP in names:
+            yield _answers(signal)
+
+
+def _answers(signal: str) -> Finding:
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or os.environ.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    usual = 4317 if protocol == "grpc" else 4318
+    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
+    url = own or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or f"http://localhost:{usual}"
+    try:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        host, port = parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else usual)
+    except ValueError:
+        return Finding("telemetry", signal, "no", "the endpoint is no URL")
+    try:
+        with socket.create_connection((host, port), timeout=_SECONDS):
+            return Finding("telemetry", f"{host}:{port}", "ok", "takes connections")
+    except OSError as error:
+        return Finding("telemetry", f"{host}:{port}", "no", f"does not answer ({type(error).__name__})")
+
+
+def guarded() -> Iterator[Finding]:
+    """Say whether the whole process is guarded."""
+    told = {
+        "process": "the whole process is guarded, with opentelemetry-instrument too",
+        "own": "spanguard's own exporters alone are guarded",
+    }
+    usual = "with spanguard run and configure() the whole process is guarded, with opentelemetry-instrument nothing"
+    yield Finding("guard", "SPANGUARD_GUARD", "info", told.get(Settings.tolerant()[0].guard, usual))
+
+
+CHECKS: list[Check] = [installed, instrumented, misused, destinations, guarded]
+"""What is looked at, in this order."""
+
+
+@click.command()
+@json_option
+def doctor(*, as_json: bool) -> None:
+    """Say what is instrumented and what is not, what is misused, where telemetry goes, and if that answers.
+
+    Looks at this environment: the installed libraries, the variables, the newest run in the local store. Exits with 0 if
+    all is well, with 1 if something will not work as one may think, with 2 if something could not be told. The object that
+    --json prints has "findings", each with "area", "subject", "status" ("ok", "info", "no", "unknown") and "detail".
+    """
+    findings = [finding for check in CHECKS for finding in check()]
+    if as_json:
+        echo_json({"findings": [asdict(each) for each in findings]})
+    else:
+        echo(list(_lines(findings)))
+    statuses = {each.status for each in findings}
+    sys.exit(1 if "no" in statuses else 2 if "unknown" in statuses else 0)
+
+
+def _lines(findings: list[Finding]) -> Iterator[str]:
+    area = ""
+    width = max((len(each.subject) for each in findings), default=0)
+    for each in findings:
+        if each.area != area:
+            area = each.area
+            yield from ("", click.style(area, bold=True))
+        mark, colour = _MARKS[each.status]
+        yield f"  {click.style(mark, fg=colour)}  {each.subject:<{width}}  {each.detail}"

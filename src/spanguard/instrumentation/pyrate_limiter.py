@@ -1,0 +1,60 @@
+"""pyrate-limiter 4.0 to 4.5.
+
+What is seen: each wait for a permit (``try_acquire``, ``try_acquire_async``, the decorator), how long it took, and whether it
+was in vain. A limiter's name is the variable that it is assigned to; the name of the item is never recorded, for it may be
+a user's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from spanguard._core.limiter import Wait
+from spanguard.instrumentation import _names
+from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, argument, around, before
+
+_LIBRARY: Final = "pyrate-limiter"
+_names_of: Final = _names.Made("rate_limiter", "pyrate_limiter")
+
+
+class _Wait(Wait):
+    """A wait whose result says whether there was a permit."""
+
+    def __init__(self, name: str, longest: float | None) -> None:
+        super().__init__(name, longest, _LIBRARY)
+        self._longest = longest
+
+    def returned(self, value: object) -> None:
+        """Hear whether there was a permit."""
+        if value is False:
+            self.decide("rejected" if self._longest is None else "timeout")
+
+
+def _made(limiter: Any, _args: Args, _kwargs: Kwargs) -> None:
+    _names_of.heard(limiter)
+
+
+def _sync(args: Args, kwargs: Kwargs) -> Wait | None:
+    # What `try_acquire_async` calls is its own wait.
+    return None if argument(args, kwargs, 5, "_force_async") else _wait(args, kwargs)
+
+
+def _wait(args: Args, kwargs: Kwargs) -> Wait:
+    timeout = argument(args, kwargs, 4, "timeout")
+    longest = float(timeout) if isinstance(timeout, (int, float)) and timeout >= 0 else None
+    wait = _Wait(_names_of.name(args[0]), longest)
+    wait.start()
+    return wait
+
+
+class PyrateLimiterInstrumentor(Instrumentor):
+    """Shows the rate limiters of pyrate-limiter."""
+
+    library = _LIBRARY
+    requires = ("pyrate-limiter >= 4, < 5",)
+    known = (_names_of,)
+    patches = (
+        Patch("pyrate_limiter.limiter", "Limiter.__init__", before(_made), always=True),
+        Patch("pyrate_limiter.limiter", "Limiter._try_acquire", around(_sync)),
+        Patch("pyrate_limiter.limiter", "Limiter.try_acquire_async", around(_wait)),
+    )

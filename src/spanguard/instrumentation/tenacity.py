@@ -1,0 +1,375 @@
+"""tenacity 8.2.3 to 9.2.1, and with it stamina 24.3 to 26.1 and google-genai, which retry by it.
+
+What is seen: each run of a retry loop (decorator, ``Retrying()(f)``, ``for attempt in Retrying()``, sync, async, tornado)
+as an operation `retry` with its attempts, the waits it decides on, and how it ended: also those decorated before the
+instrumentation. Its name is the function's, or of a loop the function that it stands in.
+
+A loop in the body of a generator counts its attempts but does not make them current: what the consumer does between two
+chunks would be taken for a part of them. Loops that other instrumented libraries drive are theirs to report.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from types import CodeType, FrameType
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from spanguard._core import leaving
+from spanguard._core.attempt import Attempt
+from spanguard._core.border import quiet
+from spanguard._core.errors import failure
+from spanguard._core.operation import Operation
+from spanguard.instrumentation import _misuse, _names
+from spanguard.instrumentation._adapter import (
+    Args,
+    Instrumentor,
+    Kwargs,
+    Outcome,
+    Patch,
+    after,
+    argument,
+    claimed,
+    is_stream,
+    module_of,
+)
+
+_GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+# Packages whose retry loops run on tenacity, and the names that their users know.
+_LIBRARIES: Final = (
+    *(("stamina", "stamina"), ("google.genai", "google-genai"), ("instructor", "instructor"), ("litellm", "litellm")),
+    *(("langchain_core", "langchain"), ("langchain", "langchain"), ("pydantic_ai", "pydantic-ai")),
+)
+
+
+class Course(Operation):
+    """One run of a retry loop of tenacity, which decides; an attempt is judged when the loop has decided what it means."""
+
+    def __init__(self, name: str, library: str, limit: int | None, *, current: bool) -> None:
+        super().__init__("retry", name, limit, library)
+        self.name = name
+        self.library = library
+        self._current = current
+        self.running: Attempt | None = None
+        self._heard = False
+        self._error: BaseException | None = None
+        self._gave_up = False
+
+    @quiet
+    def next(self) -> None:
+        """Begin the next attempt."""
+        self._judge_attempt(refused=False)
+        attempt = self.running = self.attempt()
+        self._heard, self._error = False, None
+        attempt.start()
+        if self._current:
+            attempt.resume()
+
+    @quiet
+    def heard(self, error: BaseException | None) -> None:
+        """Hear how the attempt ended; some loops say it twice."""
+        self._error = error
+        if self.running is not None and not self._heard:
+            self._heard = True
+            self.running.stop()
+            self.running.suspend()
+
+    @quiet
+    def wait(self, delay: float) -> None:
+        """Hear that another attempt follows."""
+        self._judge_attempt(refused=True)
+        self.scheduled(delay)
+
+    @quiet
+    def settle(self, *, gave_up: bool) -> None:
+        """Hear that the loop returns a value: the answer, or after it gave up what is to be used instead."""
+        self._judge_attempt(refused=gave_up)
+        if gave_up:
+            self.degraded()
+        self.finish()
+
+    @quiet
+    def fail(self, error: BaseException, *, gave_up: bool) -> None:
+        """Hear that the loop ends with an exception."""
+        self._gave_up = gave_up
+        self._judge_attempt(refused=gave_up)
+        self.finish(error)
+
+    @quiet
+    def left(self) -> None:
+        """End the course, which the program has left without another word to the loop: with the attempt that was last."""
+        attempt, failed = self.running, self._error is not None
+        if attempt is not None:
+            self._stop_ticks = attempt._stop_ticks
+        self._judge_attempt(refused=False)
+        self.finish(GeneratorExit() if failed else None)
+
+    def _judge_attempt(self, *, refused: bool) -> None:
+        attempt, self.running = self.running, None
+        if attempt is None:
+            return
+        if self._error is None and refused:
+            attempt.refuse()
+        attempt.suspend()
+        attempt.finish(self._error)
+        if self._limit == 1 and self.library == "google-genai" and self._error and failure(self._error).recoverable:
+            self.misused("retry_not_configured")
+
+    def _tried_all(self) -> bool:
+        return self._gave_up
+
+    def misused(self, kind: str) -> None:
+        """Tell that this loop has no effect."""
+        _misuse.detected(kind, policy="retry", name=self.name, library=self.library)
+
+
+class _Held:
+    """Held by the attempt that a loop has handed out: when the program holds that no more, the loop was left."""
+
+    __slots__ = ("_attempt", "_course")
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._attempt = course.running
+        leaving._watch()
+
+    def __del__(self) -> None:
+        if not self._course.done and self._course.running is self._attempt:
+            _left.append(self._course)
+            if threading.get_ident() not in leaving._collecting:  # there a lock of the SDK may be held
+                _sweep()
+
+
+_courses: Final[WeakKeyDictionary[Any, Course]] = WeakKeyDictionary()
+_handed_out: Final[WeakKeyDictionary[Any, _Held]] = WeakKeyDictionary()
+_left: Final[deque[Course]] = deque()
+
+
+def _sweep() -> None:
+    while _left:
+        _left.popleft().left()
+
+
+# --------------------------------------------------------------------------------------------------- the begin of a course
+
+
+@quiet
+def _course(state: Any) -> Course | None:
+    """Return the course that a state of tenacity's belongs to, begun now if it is the first attempt."""
+    known = _courses.get(state)
+    if known is not None:
+        return known
+    if state.attempt_number != 1 or state.outcome is not None:
+        return None  # begun before the instrumentation, or somebody else's
+    _sweep()
+    course = _begin(state)
+    if course is None:
+        return None
+    course.start()
+    if course.started:
+        _courses[state] = course
+    return course if course.started else None
+
+
+def _begin(state: Any) -> Course | None:
+    frame = None if state.fn is not None else _names.caller("tenacity")
+    name = _names.function_name(state.fn)
+    driver = name or "" if frame is None else str(frame.f_globals.get("__name__"))
+    if claimed(driver):
+        return None
+    library = next((known for package, known in _LIBRARIES if f"{driver}.".startswith(f"{package}.")), "tenacity")
+    current = True
+    if library == "google-genai":
+        name = library
+    elif frame is not None:
+        name, current = _of_loop(frame)
+    return Course(_names.known("retry", name, library), library, _limit(state.retry_object.stop), current=current)
+
+
+def _of_loop(frame: FrameType) -> tuple[str | None, bool]:
+    """Return the name of a loop, and whether its attempts can be made current, as they cannot in a generator's body."""
+    while frame.f_back is not None and frame.f_code.co_name in ("__iter__", "__aiter__", "__anext__"):
+        frame = frame.f_back  # an iterator around tenacity's
+    current = not frame.f_code.co_flags & _GENERATOR
+    if _names.within(frame, "stamina"):
+        inner = next((name for name in ("wrapped", "callable_") if name in frame.f_locals), None)
+        if inner is not None:
+            return _names.function_name(frame.f_locals[inner]), current
+        frame = _names.caller("tenacity", "stamina") or frame
+    return _names.place_name(frame), current
+
+
+def _limit(stop: Any) -> int | None:
+    most = getattr(stop, "max_attempt_number", None)
+    if isinstance(most, int):
+        return most
+    if type(stop).__name__ != "stop_any":
+        return None
+    limits = [limit for limit in map(_limit, stop.stops) if limit is not None]
+    return min(limits, default=None)
+
+
+# ------------------------------------------------------------------------------------------------------------ the hooks
+
+
+def _iter(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    state = argument(args, kwargs, 0, "retry_state")
+    course = _course(state)
+    if course is None or course.done:
+        return wrapped(*args, **kwargs)
+    try:
+        decision = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _failed(course, state, error)
+        raise
+    if inspect.iscoroutine(decision) and _is_async(instance):
+        return _aiter(decision, course, state)
+    _decided(course, state, decision)
+    return decision
+
+
+async def _aiter(decision: Coroutine[Any, Any, Any], course: Course, state: Any) -> Any:
+    try:
+        decided = await decision
+    except BaseException as error:
+        _failed(course, state, error)
+        raise
+    _decided(course, state, decided)
+    return decided
+
+
+def _is_async(instance: Any) -> bool:
+    return inspect.iscoroutinefunction(getattr(type(instance).iter, "__wrapped__", None))
+
+
+@quiet
+def _decided(course: Course, state: Any, decision: Any) -> None:
+    tenacity = module_of("tenacity")
+    if isinstance(decision, tenacity.DoAttempt):
+        course.next()
+    elif isinstance(decision, tenacity.DoSleep):
+        course.wait(float(decision))
+    else:
+        course.settle(gave_up=_replaced(state, decision))
+
+
+def _replaced(state: Any, value: object) -> bool:
+    """Whether the value comes from a callback that stands in for the answer."""
+    outcome = state.outcome
+    if state.retry_object.retry_error_callback is None or outcome is None:
+        return False
+    retrying = state.retry_object
+    if hasattr(retrying, "iter_state"):
+        refused = retrying.iter_state.retry_run_result
+    else:  # before 8.3; there it is written when the answer has been refused
+        refused = retrying.statistics.get("delay_since_first_attempt") == state.seconds_since_start
+    return bool(outcome.failed or refused or value is not outcome.result())
+
+
+@quiet
+def _failed(course: Course, state: Any, error: BaseException) -> None:
+    mine = state.outcome.exception() if state.outcome is not None else None
+    retrying = state.retry_object
+    exhausted = error is not mine and isinstance(error, retrying.retry_error_cls)
+    course.fail(error, gave_up=exhausted or _reraised(error, retrying.retry_error_cls.reraise.__code__))
+
+
+def _reraised(error: BaseException, reraise: CodeType) -> bool:
+    """Whether the loop gave up and raised the last error itself, rather than let an error pass that it does not retry."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if code is reraise or code.co_name == "result":
+            return code is reraise
+        traceback = traceback.tb_next
+    return False
+
+
+def _result(state: Any, args: Args, kwargs: Kwargs, _outcome: Outcome) -> None:
+    course = _courses.get(state)
+    if course is None:
+        return
+    value = argument(args, kwargs, 0, "val")
+    course.heard(None)
+    if state.fn is not None and is_stream(value):
+        course.misused("retry_on_generator")
+    elif inspect.iscoroutine(value):
+        course.misused("retry_on_coroutine")
+
+
+def _exception(state: Any, args: Args, kwargs: Kwargs, _outcome: Outcome) -> None:
+    course = _courses.get(state)
+    if course is not None:
+        course.heard(argument(args, kwargs, 0, "exc_info")[1])
+
+
+def _attempt(manager: Any, _args: Args, _kwargs: Kwargs, _outcome: Outcome) -> None:
+    course = _courses.get(manager.retry_state)
+    if course is not None:
+        _handed_out[manager] = _Held(course)
+
+
+def _call(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        _interrupted(error)
+        raise
+
+
+async def _acall(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    try:
+        return await wrapped(*args, **kwargs)
+    except BaseException as error:
+        _interrupted(error)
+        raise
+
+
+async def _anext(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    try:
+        return await wrapped(*args, **kwargs)
+    except StopAsyncIteration:
+        raise
+    except BaseException as error:
+        _end(vars(instance).get("_retry_state"), error)
+        raise
+
+
+@quiet
+def _interrupted(error: BaseException) -> None:
+    """End the course of a call that was stopped while the loop slept, of which tenacity tells nobody."""
+    traceback = error.__traceback__
+    for _ in range(2):
+        traceback = traceback and traceback.tb_next
+        if traceback is not None and "retry_state" in traceback.tb_frame.f_code.co_varnames:
+            _end(traceback.tb_frame.f_locals.get("retry_state"), error)
+            return
+
+
+@quiet
+def _end(state: Any, error: BaseException) -> None:
+    course = None if state is None else _courses.get(state)
+    if course is not None and not course.done:
+        course.fail(error, gave_up=False)
+
+
+class TenacityInstrumentor(Instrumentor):
+    """Shows the retry loops of tenacity, of stamina, and of google-genai."""
+
+    library = "tenacity"
+    requires = ("tenacity >= 8.2.3, < 10",)
+    patches = (
+        Patch("tenacity", "BaseRetrying.iter", _iter),
+        Patch("tenacity", "RetryCallState.set_result", after(_result)),
+        Patch("tenacity", "RetryCallState.set_exception", after(_exception)),
+        Patch("tenacity", "AttemptManager.__init__", after(_attempt)),
+        Patch("tenacity", "Retrying.__call__", _call),
+        *(
+            Patch(module, f"AsyncRetrying.{name}", hook, own=True)
+            for module in ("tenacity.asyncio", "tenacity._asyncio")
+            for name, hook in (("iter", _iter), ("__call__", _acall), ("__anext__", _anext))
+        ),
+    )

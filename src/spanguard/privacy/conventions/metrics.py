@@ -1,0 +1,165 @@
+"""The metrics of the conventions and ours: their units, kinds, and the largest value that one measurement can have."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from spanguard import semconv
+from spanguard.privacy.rules import LARGEST, LARGEST_SIZE, LONGEST
+
+
+class MetricRule(NamedTuple):
+    """What is known about a metric: its unit, its kind, and the largest value that one measurement of it can have.
+
+    A counter that is observed has its whole sum in one measurement; the sum of any other counter or of a histogram can be as
+    many times larger as there are measurements.
+    """
+
+    unit: str
+    kind: str
+    largest: float
+
+    def shown(self, value: float) -> float | None:
+        """Return the measured value as it may be shown: above 9,999,999 three digits of it; None if it cannot be."""
+        if not -self.largest <= value <= self.largest:  # NaN neither
+            return None
+        if -LARGEST <= value <= LARGEST:
+            return value
+        step = 10 ** (len(str(int(abs(value)))) - _DIGITS)
+        return type(value)(round(value / step) * step)
+
+
+_DIGITS: Final = 3
+# Bytes, and what a machine counts as long as it runs.
+_VAST: Final = frozenset(
+    {"By", "bytes", "{packet}", "{operation}", "{fault}", "{context_switch}", "ns", "Hz", "By/s", "bit/s"}
+)
+_SUMS: Final = frozenset({"counter", "observable_counter"})
+
+
+def _rule(unit: str, kind: str) -> MetricRule:
+    if unit == "s" and kind not in _SUMS:
+        return MetricRule(unit, kind, 86_400.0)
+    return MetricRule(unit, kind, float(LARGEST_SIZE if unit in _VAST else LARGEST))
+
+
+def metric(name: str) -> MetricRule | None:
+    """Return what is known about the metric, None for one that no convention knows."""
+    if type(name) is not str or len(name) > LONGEST:
+        return None
+    return _KNOWN.get(name) or (_family(root) if (root := name.partition(".")[0]) in _ROOTS else {}).get(name)
+
+
+# ------------------------------------------------------------------------------------------ from OpenTelemetry's own package
+
+_ROOTS: Final = frozenset(
+    """
+    azure cicd container cpu cpython db dns faas gen_ai http hw k8s mcp messaging nfs openshift otel process rpc
+    system vcs
+    """.split()
+)
+_FACTORIES: Final = {
+    "create_histogram": "histogram",
+    "create_counter": "counter",
+    "create_up_down_counter": "up_down_counter",
+    "create_observable_counter": "observable_counter",
+    "create_observable_up_down_counter": "observable_up_down_counter",
+    "create_observable_gauge": "observable_gauge",
+    "create_gauge": "gauge",
+}
+
+
+class _Reader:
+    """A meter that makes no instrument, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, MetricRule] = {}
+
+    def __getattr__(self, factory: str) -> Any:
+        kind = _FACTORIES[factory]
+
+        def remember(name: str, unit: str = "", **_: object) -> None:
+            self.found[name] = _rule(unit, kind)
+
+        return remember
+
+
+@lru_cache(maxsize=len(_ROOTS))
+def _family(root: str) -> dict[str, MetricRule]:
+    """Return the metrics whose names begin with this word, as OpenTelemetry's package makes them."""
+    reader = _Reader()
+    for place in ("_incubating.", ""):
+        try:
+            module = import_module(f"opentelemetry.semconv.{place}metrics.{root}_metrics")
+        except ImportError:
+            continue
+        for attribute, make in list(vars(module).items()):
+            if attribute.startswith("create_"):
+                _read(make, reader)
+    return reader.found
+
+
+def _read(make: Any, reader: _Reader) -> None:
+    plain = getattr(make, "__wrapped__", make)  # what is deprecated warns when it is called
+    names = plain.__code__.co_varnames[: plain.__code__.co_argcount]
+    plain(reader, *((None,) * (len(names) - 1)))
+
+
+# ---------------------------------------------------------------------------------------------------------- ours and others'
+
+# Names of instrumentations in use that the conventions do not have, or no longer: unit, kind, names.
+_OTHERS: Final = """
+ms histogram http.client.duration http.server.duration rpc.client.duration rpc.server.duration faas.server.duration
+s histogram gen_ai.client.operation.time_to_first_chunk gen_ai.client.operation.time_per_output_chunk
+s histogram gen_ai.client.response.duration gen_ai.server.request.duration gen_ai.server.time_per_output_token
+s histogram gen_ai.server.time_to_first_token gen_ai.invoke_agent.duration gen_ai.invoke_workflow.duration
+s histogram gen_ai.execute_tool.duration gen_ai.workflow.duration gen_ai.client.embeddings.duration
+s histogram gen_ai.client.operation.duration gen_ai.invocation.duration llm.chat_completions.streaming_time_to_generate
+s histogram db.client.query.duration db.pinecone.query.duration llm.watsonx.completions.duration asyncio.process.duration
+s histogram mcp.client.operation.duration mcp.server.operation.duration mcp.client.session.duration
+s histogram mcp.server.session.duration flower.task.runtime.seconds celery.task.duration
+{token} histogram gen_ai.client.token.usage gen_ai.client.embeddings.operation.input_tokens
+{call} histogram gen_ai.invoke_agent.inference_calls gen_ai.invoke_agent.tool_calls
+{choice} counter gen_ai.client.generation.choices
+{USD} counter operation.cost gen_ai.usage.cost
+{element} counter llm.openai.embeddings.vector_size
+{time} counter llm.openai.chat_completions.exceptions llm.openai.embeddings.exceptions llm.anthropic.completion.exceptions
+{time} counter llm.openai.image_generations.exceptions llm.watsonx.completions.exceptions llm.watsonx.completions.responses
+{token} counter llm.watsonx.completions.tokens
+1 histogram db.pinecone.query.scores db.client.search.distance
+{unit} counter db.pinecone.usage.read_units db.pinecone.usage_write_units db.client.usage.insert_units
+{unit} counter db.client.usage.upsert_units db.client.usage.delete_units
+{process} counter asyncio.process.created
+{request} up_down_counter http.client.active_requests http.server.active_requests
+By histogram http.server.request.size http.server.response.size http.client.request.size http.client.response.size
+{connection} up_down_counter db.client.connections.usage db.client.connection.count
+{gc} observable_counter process.runtime.cpython.gc_count process.runtime.pypy.gc_count
+By observable_up_down_counter process.runtime.cpython.memory process.runtime.pypy.memory process.memory
+s observable_counter process.runtime.cpython.cpu_time process.runtime.pypy.cpu_time
+1 observable_gauge process.runtime.cpython.cpu.utilization process.runtime.pypy.cpu.utilization
+{thread} observable_up_down_counter process.runtime.cpython.thread_count process.runtime.pypy.thread_count
+{context_switch} observable_counter process.runtime.cpython.context_switches process.runtime.pypy.context_switches
+{thread} observable_up_down_counter system.thread_count
+By observable_gauge system.memory.usage system.swap.usage
+1 observable_gauge process.cpu.core_utilization system.memory.utilization system.swap.utilization system.cpu.utilization
+{operation} observable_counter system.disk.operations
+{packet} observable_counter system.network.dropped.packets system.network.dropped_packets system.network.packets
+{error} observable_counter system.network.errors
+"""
+
+
+def _known() -> dict[str, MetricRule]:
+    found: dict[str, MetricRule] = {}
+    for line in _OTHERS.strip().splitlines():
+        unit, kind, *names = line.split()
+        found |= {name: _rule(unit, kind) for name in names}
+    ours = [each for each in vars(semconv).values() if isinstance(each, semconv.Metric)]
+    for generation in semconv.GENERATIONS.values():
+        ours += [generation.duration, generation.first_chunk, generation.per_chunk]
+        ours += [token.metric for token in generation.tokens]
+    return found | {each.name: _rule(each.unit, each.kind) for each in ours}
+
+
+_KNOWN: Final = _known()

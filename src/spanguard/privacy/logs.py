@@ -1,0 +1,85 @@
+"""A log record as it may leave the process: its event, its severity, its ids, known attributes; of its body the length."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from opentelemetry._logs import LogRecord
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+
+from spanguard.privacy import modes
+from spanguard.privacy.attributes import bucket, clean_attributes
+from spanguard.privacy.parts import clean_resource, clean_scope, event_name
+from spanguard.privacy.redactions import redacted
+from spanguard.semconv import CONTENT_FIELDS, CONTENT_LENGTH
+
+_log: Final = logging.getLogger("spanguard")
+
+Record = TypeVar("Record", ReadableLogRecord, ReadWriteLogRecord)
+
+_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_SEVERITIES: Final = frozenset(
+    {
+        *(f"{level}{number}" for level in _LEVELS for number in ("", 2, 3, 4)),
+        *("WARNING", "CRITICAL", "NOTSET", "NOTICE", "ALERT", "EMERGENCY", "SUCCESS"),
+    }
+)
+
+
+class CleanLogRecord(LogRecord):
+    """A log record that is clean already, known by its class."""
+
+
+def clean_log(data: Record) -> Record:
+    """Return the log record as it may leave, in a new one; emptied if that fails."""
+    if type(data.log_record) is CleanLogRecord or modes.mode == "off":
+        return data
+    try:
+        scope, resource = clean_scope(data.instrumentation_scope), clean_resource(data.resource)
+        return replace(data, log_record=_cleaned(data.log_record), resource=resource, instrumentation_scope=scope)
+    except Exception as error:
+        redacted("log", "whole", "internal_error")
+        _log.warning("a log record could not be cleaned (%s) and was sent without its attributes", type(error).__name__)
+        return replace(data, log_record=_bare(data.log_record), resource=Resource({}), instrumentation_scope=None)
+
+
+def _cleaned(record: LogRecord) -> CleanLogRecord:
+    attributes = clean_attributes(record.attributes, "log")
+    body = record.body
+    if body is not None:
+        redacted("log", "body", "content")
+        length = len(body) if type(body) is str else 0
+        before = attributes.get(CONTENT_LENGTH, 0)
+        attributes[CONTENT_LENGTH] = bucket(length + (before if type(before) is int else 0))
+        fields = attributes.get(CONTENT_FIELDS, 0)
+        attributes[CONTENT_FIELDS] = 1 + (fields if type(fields) is int else 0)
+    cleaned = _bare(record)
+    cleaned.severity_text = _severity(record.severity_text)
+    cleaned.attributes = attributes
+    if record.event_name:
+        cleaned.event_name = event_name(record.event_name, "log")
+    return cleaned
+
+
+def _bare(record: LogRecord) -> CleanLogRecord:
+    """Return what is no text: times, ids, severity."""
+    bare = CleanLogRecord(
+        timestamp=record.timestamp,
+        observed_timestamp=record.observed_timestamp,
+        severity_number=record.severity_number,
+    )
+    bare.context = Context()  # the real one holds baggage
+    bare.trace_id, bare.span_id, bare.trace_flags = record.trace_id, record.span_id, record.trace_flags
+    return bare
+
+
+def _severity(text: object) -> str | None:
+    if type(text) is str and text.upper() in _SEVERITIES:
+        return text
+    if text:
+        redacted("log", "name", "not_in_vocabulary")
+    return None

@@ -1,0 +1,121 @@
+"""The names of spans, put together again from what is known about the span: never a text that somebody else has written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import CodeType, FrameType
+from typing import Final
+
+from spanguard import semconv
+from spanguard.privacy import modes
+from spanguard.privacy.redactions import redacted
+from spanguard.privacy.rules import LONGEST, Clean
+from spanguard.vocabulary.declared import is_declared, shown
+from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
+
+EMPTIED: Final = "redacted"
+"""Name of a span that could not be cleaned."""
+
+# First words of the names of spans: HTTP methods, operations of the conventions for GenAI, databases, messaging and RPC, and
+# our policies. What follows one must be an attribute of the same span.
+_WORDS: Final = frozenset(
+    {
+        *semconv.HTTP_METHODS,
+        *semconv.OPERATIONS,
+        *semconv.POLICIES,
+        *("HTTP", "attempt", "llm_call", EMPTIED),
+        *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "BEGIN", "COMMIT"),
+        *("ROLLBACK", "SAVEPOINT", "RELEASE", "WITH", "PRAGMA", "EXPLAIN", "SET", "SHOW", "CALL", "EXEC", "VACUUM", "COPY"),
+        *("EXPIRE", "HGET", "HSET", "HGETALL", "INCR", "LPUSH", "RPUSH", "LPOP", "RPOP", "MGET", "MSET", "PING"),
+        *("find", "insert", "update", "aggregate", "count", "distinct", "getMore", "connect", "connection", "query"),
+        *("send", "receive", "process", "publish", "settle", "create", "consume", "poll", "ack", "nack", "deliver"),
+        *("request", "response", "chain", "agent", "agent run", "running tools", "running tool", "tool", "workflow"),
+        *("tcp.connect", "tls.connect", "dns.lookup", "invoke", "run", "embedding", "completion", "parse"),
+    }
+)
+# What ASGI's instrumentation hangs on the name of the server's span.
+_TAILS: Final = (" http send", " http receive", " websocket send", " websocket receive")
+_OF: Final = "span.name"
+
+
+def span_name(name: object, attributes: Mapping[str, Clean]) -> str:
+    """Return the name if all its parts are known or stand in the span's cleaned attributes, else one made from these."""
+    if type(name) is Pseudonym:
+        return name
+    if type(name) is not str or not name:
+        return EMPTIED
+    if name in accepted:
+        return name
+    if len(name) <= LONGEST and (_is_known(name, attributes) or (modes.mode == "balanced" and modes.is_plain(name))):
+        if len(accepted) < _MOST_KEPT and modes.mode == "strict":
+            accepted.add(name)
+        return name
+    redacted("span", "name", "pseudonym")
+    return _rebuilt(name, attributes) or pseudonym(name, _OF)
+
+
+def learn(name: object, depth: int) -> None:
+    """Accept the name of a span that starts, if it is a literal of the code that starts it.
+
+    ``depth`` is how many frames up to begin to look: the first frame that is not OpenTelemetry's decides.
+    """
+    if type(name) is not str or name in accepted or len(name) > LONGEST or modes.mode != "strict":
+        return
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_BETWEEN):
+        frame = frame.f_back
+    if frame is None or _refused.get(frame.f_code, 0) >= _PATIENCE:
+        return
+    if name == shown(name, frame.f_code):
+        accepted.add(name)
+    elif len(_refused) < _MOST_KEPT:
+        _refused[frame.f_code] = _refused.get(frame.f_code, 0) + 1
+
+
+def _is_known(name: str, attributes: Mapping[str, Clean]) -> bool:
+    if name in _WORDS or is_declared(name):
+        return True
+    for tail in _TAILS:
+        name = name.removesuffix(tail)
+    first, _, rest = name.partition(" ")
+    return first in _WORDS and (not rest or is_declared(rest) or _stands_in(rest, attributes))
+
+
+def _stands_in(rest: str, attributes: Mapping[str, Clean]) -> bool:
+    return any(isinstance(value, str) and value == rest for value in attributes.values())
+
+
+def _rebuilt(name: str, attributes: Mapping[str, Clean]) -> str | None:
+    """Return what the conventions would call the span, by what is left of its attributes."""
+    for operation, about in _NAMED_BY:
+        verb = attributes.get(operation)
+        if isinstance(verb, str):
+            parts = [attributes.get(key) for key in about]
+            return " ".join([verb, *(part for part in parts if isinstance(part, str) and type(part) is not Pseudonym)][:2])
+    first = name[:_LONGEST_WORD].partition(" ")[0]
+    return first if first in _WORDS else None
+
+
+_LONGEST_WORD: Final = 24
+_BETWEEN: Final = ("opentelemetry.", "contextlib", "spanguard.privacy")
+_PATIENCE: Final = 5
+_refused: dict[CodeType, int] = {}
+"""Code that starts spans under names that are made at run time, and how often it did: it is not asked for ever."""
+_MOST_KEPT: Final = 2000
+accepted: set[str] = set()
+"""Names that were accepted: each consists of clear words and clear values, whatever span it stands on next."""
+_NAMED_BY: Final = (
+    (semconv.GEN_AI_OPERATION, (semconv.GEN_AI_MODEL, semconv.GEN_AI_RESPONSE_MODEL)),
+    (semconv.POLICY_TYPE, (semconv.POLICY_NAME,)),
+    (semconv.HTTP_METHOD, ("http.route", "url.template")),
+    ("http.method", ("http.route",)),
+    ("db.operation.name", ("db.system.name",)),
+    ("db.operation", ("db.system",)),
+    ("db.system.name", ()),
+    ("db.system", ()),
+    ("messaging.operation.name", ("messaging.system",)),
+    ("messaging.operation", ("messaging.system",)),
+    ("rpc.system.name", ()),
+    ("rpc.system", ()),
+)

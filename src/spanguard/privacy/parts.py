@@ -1,0 +1,111 @@
+"""The parts that signals share, as they may leave: trace contexts, scopes, resources, names of events, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext
+
+from spanguard.privacy import modes
+from spanguard.privacy.attributes import clean_resource_attributes
+from spanguard.privacy.conventions import is_event, is_schema_url, is_scope
+from spanguard.privacy.redactions import redacted
+from spanguard.semconv import PRIVACY_MODE
+from spanguard.vocabulary import declared
+from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
+from spanguard.vocabulary.versions import is_version
+
+_SCOPES: Final = "otel.scope.name"
+_EVENTS: Final = "event.name"
+
+_MOST_SCOPES: Final = 500
+# Scopes and resources live as long as the tracers that have them: what they hold raw is not kept longer by remembering it.
+_scopes: dict[int, tuple[InstrumentationScope, int, str, InstrumentationScope]] = {}
+_last_resource: tuple[Mapping[str, object], tuple[str, int, str], Resource] | None = None
+
+
+def clean_context(context: SpanContext | None, signal: str) -> SpanContext | None:
+    """Return a span's context without its trace state, which anybody on the way may have written."""
+    if context is None or not context.trace_state:
+        return context
+    redacted(signal, "trace_state", "free_text")
+    return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
+
+
+def event_name(name: object, signal: str) -> str:
+    """Return the name of an event in clear if it is known, else its pseudonym."""
+    return clean_name(name, signal, _EVENTS, is_event)
+
+
+def clean_name(name: object, signal: str, of: str, known: Callable[[str], bool]) -> str:
+    """Return a name in clear if it is known or declared, else its pseudonym."""
+    if type(name) is Pseudonym:
+        return name
+    if type(name) is not str or not name:
+        return ""
+    if known(name) or is_declared(name) or (modes.mode == "balanced" and modes.is_plain(name)):
+        return name
+    redacted(signal, "name", "pseudonym")
+    return pseudonym(name, of)
+
+
+def clean_url(url: object, signal: str) -> str:
+    """Return a schema URL if it is one of OpenTelemetry's, else nothing."""
+    if type(url) is not str or not url:
+        return ""
+    if is_schema_url(url):
+        return url
+    redacted(signal, "schema_url", "not_in_vocabulary")
+    return ""
+
+
+def clean_scope(scope: InstrumentationScope | None) -> InstrumentationScope | None:
+    """Return the scope with a known name or its pseudonym, the version of something that is installed, and no attributes."""
+    if scope is None:
+        return None
+    remembered = _scopes.get(id(scope))
+    if remembered and remembered[0] is scope and remembered[1] == declared.edition and remembered[2] is modes.mode:
+        return remembered[3]
+    cleaned = _clean_scope(scope)
+    if len(_scopes) >= _MOST_SCOPES:
+        _scopes.clear()
+    _scopes[id(scope)] = scope, declared.edition, modes.mode, cleaned
+    return cleaned
+
+
+def _clean_scope(scope: InstrumentationScope) -> InstrumentationScope:
+    name = clean_name(scope.name, "scope", _SCOPES, is_scope)
+    url = clean_url(scope.schema_url, "scope")
+    version: str | None = scope.version
+    if version and not (type(version) is str and is_version(version)):
+        redacted("scope", "version", "not_in_vocabulary")
+        version = None
+    if scope.attributes:
+        redacted("scope", "attribute", "unknown_key")
+    return InstrumentationScope(name, version, url)
+
+
+def clean_resource(resource: Resource | None) -> Resource:
+    """Return the resource as it may leave.
+
+    The last one is remembered as long as the attributes are the same object: after a fork, and when detectors are slow, the
+    SDK gives a provider that exists another resource, or a resource other attributes; these themselves cannot be changed.
+    """
+    global _last_resource
+    if resource is None:
+        return Resource({})
+    attributes = resource.attributes
+    remembered = _last_resource
+    now = resource.schema_url, declared.edition, modes.mode
+    if remembered and remembered[0] is attributes and remembered[1] == now:
+        return remembered[2]
+    kept = clean_resource_attributes(attributes)
+    if modes.mode != "strict":
+        kept[PRIVACY_MODE] = modes.mode
+    cleaned = Resource(kept, clean_url(resource.schema_url, "resource"))
+    _last_resource = attributes, now, cleaned
+    return cleaned

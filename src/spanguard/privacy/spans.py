@@ -1,0 +1,182 @@
+"""A span as it may leave the process: rebuilt from what is known, when somebody first looks at it.
+
+The processor hands a `CleanSpan` on, which costs the caller next to nothing; it is cleaned in the thread that exports it,
+and lets go of the raw span then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status, StatusCode
+
+from spanguard.privacy import modes
+from spanguard.privacy.attributes import clean_attributes
+from spanguard.privacy.names import EMPTIED, span_name
+from spanguard.privacy.parts import clean_context, clean_resource, clean_scope, event_name
+from spanguard.privacy.redactions import redacted
+from spanguard.privacy.rules import Clean
+
+_log: Final = logging.getLogger("spanguard")
+
+Fields = dict[str, Any]
+
+
+def clean_span(span: ReadableSpan) -> ReadableSpan:
+    """Return the span as it may leave; the same object if it is clean already, or if the guard is off."""
+    if type(span) is CleanSpan or modes.mode == "off":
+        return span
+    return CleanSpan(span)
+
+
+class CleanSpan(ReadableSpan):
+    """What may leave of a finished span; cleaned at the first look, then the raw span is let go.
+
+    The fields of `ReadableSpan` are not there until `__getattr__` is asked for the first of them, so that everything that
+    the base class can do, in this version of the SDK or another, sees clean ones. Copies and pickles are plain spans.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, span: ReadableSpan) -> None:
+        # Not the base's: it would set the fields. The context is read before the export, by every batch processor.
+        self._raw: ReadableSpan | None = span
+        self._dropped: tuple[int, int, int]
+        context = span.get_span_context()
+        self._context = context if context is None or context.trace_state is _EMPTY else clean_context(context, "span")
+
+    def __getattr__(self, name: str) -> object:
+        """Clean the span, since a field is asked for that is not there yet."""
+        if name not in _FIELDS:
+            raise AttributeError(name)
+        raw = self._raw
+        if raw is not None:  # else another thread has just done it
+            try:
+                fields = _cleaned(raw)
+            except Exception as error:
+                fields = _emptied(raw, error)
+            fields["_context"] = self._context
+            self.__dict__ = fields
+            self._raw = None
+        return self.__dict__[name]
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes the SDK dropped by its limits."""
+        return self._dropped[0]
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events the SDK dropped by its limits."""
+        return self._dropped[1]
+
+    @property
+    def dropped_links(self) -> int:
+        """How many links the SDK dropped by its limits."""
+        return self._dropped[2]
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        """Become a plain span: the SDK's resources hold locks, which cannot be copied."""
+        scope, resource = self.instrumentation_scope, self.resource
+        return _plain, (
+            {name.lstrip("_"): getattr(self, name) for name in _SIMPLE},
+            [(event.name, dict(event.attributes or {}), event.timestamp) for event in self.events],
+            [(link.context, dict(link.attributes or {})) for link in self.links],
+            (dict(resource.attributes), resource.schema_url),
+            scope and (scope.name, scope.version, scope.schema_url),
+        )
+
+
+_SIMPLE: Final = ("_name", "_context", "_kind", "_parent", "_start_time", "_end_time", "_attributes", "_status")
+_FIELDS: Final = frozenset(
+    {
+        *("_name", "_kind", "_parent", "_start_time", "_end_time", "_attributes", "_events", "_links", "_status"),
+        *("_resource", "_instrumentation_scope", "_instrumentation_info", "_dropped"),
+    }
+)
+
+
+def _plain(
+    fields: Fields,
+    events: Iterable[tuple[str, Mapping[str, Clean], int]],
+    links: Iterable[tuple[SpanContext, Mapping[str, Clean]]],
+    resource: tuple[Mapping[str, Clean], str],
+    scope: tuple[str, str | None, str] | None,
+) -> ReadableSpan:
+    return ReadableSpan(
+        **fields,
+        resource=Resource(resource[0], resource[1]),
+        events=[Event(name, attributes, timestamp) for name, attributes, timestamp in events],
+        links=[Link(linked, attributes) for linked, attributes in links],
+        instrumentation_scope=None if scope is None else InstrumentationScope(*scope),
+    )
+
+
+def _cleaned(span: ReadableSpan) -> Fields:
+    # Written out rather than put together: this is what the export thread does for every span.
+    raw, events, links, parent, status = span._attributes, span._events, span._links, span._parent, span._status
+    attributes = clean_attributes(raw, "span")
+    if status.description:
+        redacted("span", "status", "free_text")
+    try:
+        dropped = raw.dropped, events.dropped, links.dropped  # type: ignore[union-attr,attr-defined]
+    except AttributeError:  # a span that was not made by the SDK
+        dropped = 0, 0, 0
+    return {
+        "_name": span_name(span._name, attributes),
+        "_kind": span._kind if type(span._kind) is SpanKind else SpanKind.INTERNAL,
+        "_parent": parent if parent is None or parent.trace_state is _EMPTY else clean_context(parent, "span"),
+        "_start_time": span._start_time,
+        "_end_time": span._end_time,
+        "_status": _UNSET if status.status_code is StatusCode.UNSET else _STATUS.get(status.status_code, _UNSET),
+        "_attributes": attributes,
+        "_events": tuple(map(clean_event, span.events)) if events else (),
+        "_links": tuple(map(clean_link, span.links)) if links else (),
+        "_resource": clean_resource(span._resource),
+        "_instrumentation_scope": clean_scope(span._instrumentation_scope),
+        "_instrumentation_info": None,
+        "_dropped": dropped,
+    }
+
+
+def _emptied(span: ReadableSpan, error: Exception) -> Fields:
+    """Return what is left of a span that could not be cleaned: ids, times, kind, status code."""
+    redacted("span", "whole", "internal_error")
+    _log.warning("a span could not be cleaned (%s) and was sent without its attributes", type(error).__name__)
+    parent = span.parent
+    return {
+        "_name": EMPTIED,
+        "_kind": span.kind if type(span.kind) is SpanKind else SpanKind.INTERNAL,
+        "_parent": clean_context(parent, "span"),
+        "_start_time": span.start_time,
+        "_end_time": span.end_time,
+        "_status": _STATUS.get(span.status.status_code, _UNSET),
+        "_attributes": {},
+        "_events": (),
+        "_links": (),
+        "_resource": Resource({}),
+        "_instrumentation_scope": None,
+        "_instrumentation_info": None,
+        "_dropped": (0, 0, 0),
+    }
+
+
+_STATUS: Final = {code: Status(code) for code in StatusCode}
+_UNSET: Final = _STATUS[StatusCode.UNSET]
+_EMPTY: Final = INVALID_SPAN_CONTEXT.trace_state  # the one that all spans without a state share
+
+
+def clean_event(event: Event) -> Event:
+    """Return an event of a span as it may leave."""
+    return Event(event_name(event.name, "event"), clean_attributes(event.attributes, "event"), event.timestamp)
+
+
+def clean_link(link: Link) -> Link:
+    """Return a link as it may leave."""
+    context = clean_context(link.context, "link")
+    return Link(link.context if context is None else context, clean_attributes(link.attributes, "link"))

@@ -1,0 +1,139 @@
+"""Formulas computed over the local store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from spanguard.slo.indicators import Above, Count, Filters, Formula, Piece, Quantile, Ratio, Sum, pieces
+from spanguard.store.database import Database
+from spanguard.store.from_spans import span_tallies
+from spanguard.store.histogram import Buckets
+from spanguard.store.indicators import Tallies, Tally, known_runs, share_up_to, slices, tallies
+from spanguard.store.selection import SECOND_NS, Selection
+
+_FROM_SPANS: Final = (
+    "computed from spans, as this run is one of association(run=): what makes no span (retries that succeed at once below "
+    "another span, admitted calls of breakers, short waits) is not in it"
+)
+_NO_QUERIES: Final = "a query in PromQL needs --prometheus"
+_SAMPLED: Final = "spans were sampled or lost: there are {spans} of {calls} calls"
+
+
+_TOLERANCE: Final = 1e-9
+
+
+class CannotTell(Exception):  # noqa: N818 - an answer, not a fault
+    """Raised where a source cannot know what it is asked; its text says why."""
+
+
+def passes(value: float, test: tuple[str, float]) -> bool:
+    """Whether a value keeps a limit (``("gte", 0.95)``); what is the same but for the rounding of floats is the same."""
+    op, limit = test
+    same = math.isclose(value, limit, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+    if op in ("gte", "lte"):
+        return same or (value > limit if op == "gte" else value < limit)
+    return not same and (value > limit if op == "gt" else value < limit)
+
+
+class Figures:
+    """What formulas are computed from: the points of one time, added up by metric."""
+
+    def __init__(self, found: Tallies, filters: Filters, seconds: float | None = None) -> None:
+        self._found = found
+        self._filters = filters
+        self._seconds = seconds
+
+    def number(self, formula: Formula | str) -> float | None:
+        """Return the value of a formula; None where there is nothing to tell of. A query in PromQL is `CannotTell`."""
+        if isinstance(formula, str):
+            raise CannotTell(_NO_QUERIES)
+        if isinstance(formula, Sum):
+            return self._sum(formula)
+        if isinstance(formula, Ratio):
+            whole = self._sum(formula.whole)
+            return self._sum(formula.part) / whole if whole > 0 else None
+        if isinstance(formula, Quantile):
+            return self._buckets(formula.of).quantile(formula.q)
+        if isinstance(formula, Above):
+            kept = share_up_to(self._buckets(formula.of), formula.limit)
+            return None if kept is None else 1 - kept
+        return self._count(formula)
+
+    def _count(self, formula: Count) -> float | None:
+        if self._sum(formula.among) <= 0:
+            return None
+        if not formula.per_second:
+            return self._sum(formula.of)
+        if not self._seconds:
+            raise CannotTell("a rate needs a time: --since, or the SLO's timeWindow")
+        return self._sum(formula.of) / self._seconds
+
+    def _sum(self, total: Sum) -> float:
+        return sum(float(getattr(tally, each.part)) for each in total.pieces for tally in self._matching(each))
+
+    def _buckets(self, total: Sum) -> Buckets:
+        together = Buckets()
+        for tally in (tally for each in total.pieces for tally in self._matching(each)):
+            together.merge(tally.buckets)
+        return together
+
+    def _matching(self, piece: Piece) -> Iterable[Tally]:
+        wheres = (*piece.where, *self._filters.wheres())
+        for tally in self._found.get(piece.metric.name, ()):
+            if all(where.takes(tally.has(where.key)) for where in wheres):
+                yield tally
+
+
+@dataclass(frozen=True)
+class StoreSource:
+    """The local store as what verdicts are computed from: all that was exported from a time on, or that belongs to a run."""
+
+    db: Database
+    now_ns: int
+    name: str = "store"
+
+    def figures(
+        self, formulas: Iterable[Formula | str], filters: Filters, seconds: int | None
+    ) -> tuple[Figures, tuple[str, ...]]:
+        """Return what the formulas are computed from, and what is to be said about it; without seconds it is all there is."""
+        names, selection = _names(formulas), self._selection(filters, seconds)
+        if filters.run is not None and known_runs(self.db, filters.run) == (False, True):
+            found, spans, calls = span_tallies(self.db, filters.run, filters.service, selection)
+            notes = (_FROM_SPANS, *([_SAMPLED.format(spans=spans, calls=calls)] if spans < calls else []))
+            return Figures(found, filters, seconds), notes
+        return Figures(tallies(self.db, selection, names, filters.service), filters, seconds), ()
+
+    def sliced(
+        self,
+        formula: Formula | str,
+        filters: Filters,
+        seconds: int | None,
+        length: int,
+        *,
+        flipped: bool,
+        test: tuple[str, float] | None,
+    ) -> tuple[float | None, int]:
+        """Return the average over slices of time (of the formula, or of whether it passes the test), and their number.
+
+        Slices in which there is nothing to tell of do not count.
+        """
+        if isinstance(formula, str):
+            raise CannotTell(_NO_QUERIES)
+        found = slices(self.db, self._selection(filters, seconds), _names([formula]), filters.service, length)
+        known = (Figures(each, filters, length).number(formula) for _, each in sorted(found.items()))
+        values = [1 - each if flipped else each for each in known if each is not None]
+        if test is not None:
+            values = [float(passes(each, test)) for each in values]
+        return (sum(values) / len(values) if values else None), len(values)
+
+    def _selection(self, filters: Filters, seconds: int | None) -> Selection:
+        start = None if seconds is None else self.now_ns - seconds * SECOND_NS
+        return Selection(filters.run, start)
+
+
+def _names(formulas: Iterable[Formula | str]) -> tuple[str, ...]:
+    known = [formula for formula in formulas if not isinstance(formula, str)]
+    return tuple(sorted({piece.metric.name for formula in known for piece in pieces(formula)}))

@@ -1,0 +1,103 @@
+"""Types of errors that may be shown: classes and codes of well-known libraries, and classes that stand in loaded code.
+
+A class that a program makes at run time can bear any text as its name, so a name alone proves nothing: it must be in a list,
+or be that of a class that is found under this very name in a module that is loaded.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any, Final
+
+from spanguard.semconv import ERROR_CATEGORIES, OTHER
+from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.tables import table
+
+LONGEST: Final = 200
+
+_MAIN: Final = "__main__"
+_dict_of_type: Final = type.__dict__["__dict__"].__get__
+_bases_of_type: Final = type.__dict__["__mro__"].__get__
+_module_of_type: Final = type.__dict__["__module__"].__get__
+_name_of_type: Final = type.__dict__["__qualname__"].__get__
+
+
+def error_type(text: str) -> str:
+    """Return the type of an error as it may be shown: in clear, or ``_OTHER``."""
+    return text if is_error_type(text) or is_loaded_error(text) or is_declared(text) else OTHER
+
+
+def is_error_type(text: str) -> bool:
+    """Whether it is a class of a well-known library, a builtin one, an HTTP status, or a code that a provider documents."""
+    if len(text) > LONGEST:
+        return False
+    if len(text) == 3 and text.isascii() and text.isdigit():
+        return "400" <= text <= "599"
+    sets = table("errors")
+    if "." not in text:
+        return text in _bare()
+    library, _, rest = text.partition(".")
+    while f".{library}" not in sets and "." in rest:  # google.api_core
+        further, _, rest = rest.partition(".")
+        library = f"{library}.{further}"
+    return text in sets["codes"] or _is_class(rest, sets.get(f".{library}", frozenset()))
+
+
+def is_loaded_error(text: str) -> bool:
+    """Whether it is the qualified name of an exception class that stands under that name in a loaded module.
+
+    A bare name is looked for among builtins and in ``__main__``. Nothing is imported, and no code of anybody's runs.
+    """
+    if not text or len(text) > LONGEST:
+        return False
+    parts = text.split(".")
+    if len(parts) == 1:
+        return any(_stands(module, parts) for module in ("builtins", _MAIN))
+    return any(_stands(".".join(parts[:at]), parts[at:]) for at in range(len(parts) - 1, 0, -1)) or _stands(_MAIN, parts)
+
+
+def _stands(module: str, path: list[str]) -> bool:
+    loaded = sys.modules.get(module)
+    if not _is_a(loaded, ModuleType):
+        return False
+    value: object = loaded
+    within: Mapping[str, object] = object.__getattribute__(loaded, "__dict__")
+    for name in path:
+        value = within.get(name)
+        if not _is_a(value, type):
+            return False
+        within = _dict_of_type(value)
+    told = _module_of_type(value)
+    return _is_exception(value) and _name_of_type(value) == ".".join(path) and type(told) is str and told == module
+
+
+def _is_a(value: object, cls: type) -> bool:
+    # isinstance() would ask the object for its class, and an object may run code to answer.
+    return cls in _bases_of_type(type(value))
+
+
+def _is_exception(value: Any) -> bool:
+    return BaseException in _bases_of_type(value)
+
+
+def _is_class(rest: str, classes: frozenset[str]) -> bool:
+    """Whether it is a class of the library, behind modules that libraries have."""
+    *between, name = rest.split(".")
+    modules = table("errors")["modules"]
+    while between and between[-1] not in modules:  # a class within a class
+        name = f"{between.pop()}.{name}"
+    return name in classes and all(part in modules for part in between)
+
+
+@cache
+def _bare() -> frozenset[str]:
+    sets = table("errors")
+    own = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+    groups = {"ExceptionGroup", "BaseExceptionGroup", "EncodingWarning", "PythonFinalizationError"}
+    return frozenset(own | groups | {OTHER}).union(
+        ERROR_CATEGORIES, sets["codes"], *(each for key, each in sets.items() if key[0] == ".")
+    )

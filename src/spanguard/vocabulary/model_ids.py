@@ -1,0 +1,208 @@
+"""What the ids of published models are made of: families, vendors, variants, sizes, versions, dates.
+
+An id is cut into pieces at ``- . _ : @ /``, and every piece must be in one of the finite sets of ``data/models.txt`` or be a
+number of few digits where a version, a size or a date can stand. All together the numbers of an id have at most six digits,
+one plausible date apart, so that no telephone, card or account can stand in it.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Final
+
+from spanguard.vocabulary.tables import table
+
+LONGEST: Final = 128
+
+# Segments that tell nothing of who made the model.
+_GENERIC: Final = frozenset(
+    "models model accounts system preview high low medium xhigh hd max min standard text speech streaming ranking invoke "
+    "transcribe preset transcription v0 v3 us eu au jp global apac routers stealth".split()
+)
+_APART: Final = str.maketrans("._:@~", "-----")
+_MOST_SEGMENTS: Final = 8
+_MOST_DIGITS: Final = 6
+_MOST_RARE: Final = 3
+_MOST_BYTES: Final = 4
+_HEX: Final = frozenset("0123456789abcdef")
+_FIXED: Final = frozenset(
+    "01 02 03 001 002 003 004 005 006 007 100 128 224 256 336 384 448 512 768 1024 1080 1440 1536 1792 1920 2048 2160 2560 "
+    "3840 4096 8192 16384 32768 40960 65536 131072".split()
+)
+# Families that bear a person's name: nothing that follows another family, as a user's name would.
+_NAMES: Final = frozenset({"agnes", "claude", "dolly", "polly", "roberta", "stella"})
+_ONE_DIGIT: Final = frozenset("123456789")
+_BEFORE_DAYS: Final = frozenset({"preview", "exp", "experimental", "latest", "thinking", "tts", "r", "plus", "r7b", "dialog"})
+_BY_DAY: Final = frozenset(
+    "doubao seed seedream seedance seededit bytedance wan skylark hunyuan glm deepseek qwen qwq kimi".split()
+)
+_UNITS: Final = {"b": 4, "m": 4, "k": 4, "t": 2, "e": 3, "v": 2, "o": 2, "n": 2, "bit": 2, "px": 4, "vl": 2, "d": 4}
+_LETTERS: Final = frozenset("vrkmolsxnhgjqtewzfp")
+_PRECISIONS: Final = frozenset({"fp", "int", "bf", "nvfp", "mxfp", "w", "a", "q", "iq", "uint", "f"})
+_TAILS: Final = frozenset({"o", "v", "vl", "e", "b", "n", "c", "t", "i", "omni", "flash"})
+
+
+def is_model_id(text: str) -> bool:
+    """Whether the lower-case text is the id of a published model, as far as finite sets can tell."""
+    text = text.removesuffix("[1m]").removeprefix("~")
+    if text.startswith("ft:"):
+        text = text[3:]
+        if ":" in text:  # the owner's part
+            return False
+    *before, last = text.split("/")
+    if len(before) >= _MOST_SEGMENTS or any(not _is_prefix(segment) for segment in before):
+        return False
+    if last.rpartition(".")[2] in table("models")["extensions"]:  # a file
+        return False
+    pieces = last.translate(_APART).split("-")
+    if text in table("models")["exact"]:
+        return True
+    if (len(pieces) == 1 and not before and last.isalpha()) or sum(map(_is_byte, pieces)) > _MOST_BYTES:
+        return text in table("models")["bare"]
+    return _Reader(vendor=any(segment not in _GENERIC for segment in before)).read(pieces)
+
+
+def _is_prefix(segment: str) -> bool:
+    sets = table("models")
+    if segment in sets["prefixes"]:
+        return True
+    words = (sets["prefixes"], sets["vendors"], sets["families"], sets["variants"], _FIXED, _ONE_DIGIT)
+    return all(any(piece in known for known in words) for piece in segment.translate(_APART).split("-"))
+
+
+def _is_byte(piece: str) -> bool:
+    return len(piece) == 2 and _HEX.issuperset(piece)
+
+
+class _Reader:
+    """Reads the pieces of one id from left to right, and counts what is bounded."""
+
+    def __init__(self, *, vendor: bool) -> None:
+        self._vendor = vendor
+        self._sets = table("models")
+        self._family = False
+        self._known = vendor  # a word that is more than a variant, or a vendor before all words
+        self._digits = 0
+        self._numbers: list[str] = []  # that stand side by side here
+        self._row = 0
+        self._rare = 0
+        self._dated = False
+        self._by_day = False
+
+    def read(self, pieces: list[str]) -> bool:
+        """Return whether all pieces are known, and together make an id."""
+        at = 0
+        while at < len(pieces):
+            used = self._number(pieces, at) if pieces[at].isdigit() else self._piece(pieces[at])
+            if not used:
+                return False
+            at += used
+        return self._digits <= _MOST_DIGITS and self._rare <= _MOST_RARE and (self._family or (self._vendor and self._known))
+
+    def _piece(self, piece: str) -> int:
+        sets = self._sets
+        self._by_day = self._by_day or piece in _BY_DAY
+        if piece in _NAMES and self._family:
+            return 0
+        if piece in sets["families"]:
+            self._family = self._known = True
+        elif piece in sets["vendors"]:
+            self._vendor = self._vendor or len(piece) > 3
+        elif piece in sets["variants"] or self._is_fused(piece):
+            pass
+        elif piece in sets["products"] or piece in sets["mixed"]:
+            self._known = True
+            self._rare += 1
+            self._family = self._family or piece in sets["lines"]
+        else:
+            return 0
+        if piece.isalpha():
+            self._row = 0
+        self._numbers.clear()
+        return 1
+
+    # -------------------------------------------------------------------------------- letters and digits in one piece
+
+    def _is_fused(self, piece: str) -> bool:
+        runs = ["".join(run) for _, run in groupby(piece, str.isdigit)]
+        digits = sum(len(run) for run in runs if run.isdigit())
+        if not piece.isalnum() or len(runs) < 2 or len(runs) > 5 or digits > 5:
+            return False
+        self._row += 1
+        if self._row > 4:
+            return False
+        return self._is_size(runs) or self._is_version(runs)
+
+    def _is_size(self, runs: list[str]) -> bool:
+        """Whether it is 70b, 8x22b, a3b, e4b, 0p6b, 128k, 16e, 4bit, 4o."""
+        if runs[0] in ("a", "e", "r", "x", "h", "s") and len(runs) == 3:
+            return len(runs[1]) <= 3 and runs[2] == "b"
+        if not runs[0].isdigit():
+            return False
+        if len(runs) == 2:
+            return len(runs[0]) <= _UNITS.get(runs[1], 0)
+        joined = runs[1] in ("x", "p") and len(runs[0]) <= 2 and len(runs[2]) <= 3
+        return joined and (len(runs) == 3 or runs[3] in ("b", "m", "v"))
+
+    def _is_version(self, runs: list[str]) -> bool:
+        """Whether it is v2, r1, k2p5, gpt4o, llama3, qwen2p5, fp8, w4a16."""
+        head, number, *rest = runs
+        family = head == "o" or head in self._sets["families"] or head in self._sets["lines"]
+        if head.isdigit() or len(number) > 2 or not (family or head in _LETTERS or head in _PRECISIONS):
+            return False
+        if family:
+            self._family = self._known = True
+            self._row = 0
+        self._digits += len(number)
+        if not rest:
+            return True
+        if len(rest) == 1:
+            return family and rest[0] in _TAILS
+        joined = rest[0] == "a" if head == "w" else rest[0] == "p" and head not in _PRECISIONS
+        return joined and len(rest[1]) <= 2 and (len(rest) == 2 or rest[2] in ("v", "b"))
+
+    # -------------------------------------------------------------------------------------------------- digits alone
+
+    def _number(self, pieces: list[str], at: int) -> int:
+        """Return how many pieces the number takes that stands here: a date takes up to three, 0 is for none at all."""
+        if (self._family or self._vendor) and not self._dated and (used := self._date(pieces, at)):
+            self._dated = True
+            self._row = 0
+            self._numbers.clear()
+            return used
+        number = pieces[at]
+        self._numbers.append(number)
+        self._row += 1
+        self._digits += len(number)
+        short = len(number) <= 2 - self._dated and (number == "0" or number[0] != "0")
+        row = len(self._numbers) <= 2 or (len(self._numbers) == 3 and len(number) == 1)
+        return 1 if at and row and self._row <= 4 and (short or number in _FIXED) else 0
+
+    def _date(self, pieces: list[str], at: int) -> int:
+        first, second, third = (*pieces[at : at + 3], "", "")[:3]
+        if len(first) in (6, 8):
+            day = first if len(first) == 8 else f"20{first}" if self._by_day else ""
+            return int(_is_day(day[:4], day[4:6], day[6:]))
+        if len(first) == 4 and _is_year(first) and len(second) == 2:
+            return (3 if len(third) == 2 and _is_day(first, second, third) else 2) if _is_month(second) else 0
+        if len(first) == 4 and first not in _FIXED:
+            alone = len("".join(self._numbers)) <= 3 and all(len(n) == 1 for n in self._numbers[:1])  # no 12-34-0613
+            return int(
+                alone and (_is_day("2024", first[:2], first[2:]) or ("23" <= first[:2] <= "29" and _is_month(first[2:])))
+            )
+        if len(first) == 2 and _is_month(first) and _is_year(second):
+            return 2
+        days = len(first) == len(second) == 2 and pieces[at - 1] in _BEFORE_DAYS
+        return 2 if days and _is_day("2024", first, second) else 0
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == 4 and "2020" <= text <= "2031" and text.isdigit()
+
+
+def _is_month(text: str) -> bool:
+    return len(text) == 2 and "01" <= text <= "12" and text.isdigit()
+
+
+def _is_day(year: str, month: str, day: str) -> bool:
+    return _is_year(year) and _is_month(month) and len(day) == 2 and day.isdigit() and "01" <= day <= "31"

@@ -1,0 +1,76 @@
+"""Texts that telemetry should show: ids of models, routes, types of errors, versions, hosts."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+LISTED = Path(__file__).parent / "data" / "model_ids.txt.gz"
+
+
+def listed_models() -> dict[str, list[str]]:
+    """Return several thousand ids of models, by the library that lists them."""
+    found: dict[str, list[str]] = {}
+    for line in gzip.decompress(LISTED.read_bytes()).decode().splitlines():
+        if line.startswith("## "):
+            found[line[3:]] = []
+        elif not line.startswith("#"):
+            found[list(found)[-1]].append(line)
+    return found
+
+
+MODELS = """
+gpt-4o gpt-4o-mini-2024-07-18 gpt-4.1-nano gpt-5.2 gpt-5.2-pro o1 o3-mini-2025-01-31 o4-mini gpt-3.5-turbo-0125
+gpt-4-32k-0613 text-embedding-3-large text-embedding-ada-002 dall-e-3 gpt-image-1 whisper-1 tts-1-hd
+omni-moderation-latest gpt-4o-realtime-preview chatgpt-4o-latest davinci-002 computer-use-preview-2025-03-11
+gpt-oss-120b codex-mini-latest claude-3-5-sonnet-20241022 claude-3-7-sonnet@20250219 claude-opus-4-1-20250805
+claude-sonnet-4-5 claude-haiku-4-5-20251001 claude-opus-5 claude-2.1 anthropic.claude-3-5-sonnet-20241022-v2:0
+us.anthropic.claude-opus-4-20250514-v1:0 eu.amazon.nova-lite-v1:0 amazon.titan-embed-text-v2:0
+meta.llama3-1-405b-instruct-v1:0 cohere.command-r-plus-v1:0 bedrock/us-east-1/mistral.mixtral-8x7b-instruct-v0:1
+gemini-2.5-pro gemini-2.5-flash-preview-04-17 gemini-2.5-flash-preview-09-2025 models/gemini-2.0-flash-001
+gemini-exp-1206 vertex_ai/imagen-4.0-generate-001 veo-3.1-generate-preview gemini-embedding-001 mistral-large-2411
+mistral-small-latest open-mixtral-8x22b codestral-2501 ministral-8b-latest magistral-medium-2506 pixtral-12b-2409
+llama-3.3-70b-versatile meta-llama/Llama-3.1-8B-Instruct meta-llama/Llama-4-Scout-17B-16E-Instruct llama3.2:3b
+llama3:8b-instruct-q4_K_M accounts/fireworks/models/llama-v3p1-405b-instruct Qwen/Qwen3-235B-A22B-Instruct-2507-FP8
+qwen2.5-coder:32b qwen-plus-2025-01-25 deepseek-chat deepseek-r1-0528 deepseek-ai/DeepSeek-V3.1 grok-4-0709
+grok-4.20-0309-reasoning command-r-08-2024 rerank-v3.5 embed-english-v3.0 sonar-pro kimi-k2-0905-preview
+moonshot-v1-128k glm-4.5-air zai-org/GLM-4.6 MiniMax-M2 phi-4-mini-instruct microsoft/Phi-3.5-mini-instruct
+gemma-3-27b-it google/gemma-2-9b-it granite-3.3-8b-instruct nvidia/llama-3.1-nemotron-70b-instruct
+doubao-seed-1-6-250615 ernie-4.5-turbo-128k hunyuan-t1-latest openrouter/openai/gpt-5 azure/gpt-4o-2024-08-06
+groq/llama-3.1-8b-instant voyage-3-large jina-embeddings-v3 BAAI/bge-m3 nomic-embed-text intfloat/multilingual-e5-large
+stable-diffusion-xl-base-1.0 flux-1.1-pro openai:gpt-5.2 anthropic:claude-sonnet-4-5 google-gla:gemini-2.5-flash
+deepseek/deepseek-r1:free claude-opus-4-6[1m] gpt-7 gpt-6.3-mini claude-opus-7-20270915 gemini-5.0-flash-preview-03-2027
+llama-5-400b-instruct o7-mini qwen4-72b grok-7-fast mistral-large-2703 deepseek-v6 kimi-k4 glm-6-air gemma-5-30b-it
+""".split()
+"""Of each family a few, dated and not, and in the last lines some that nobody has published yet."""
+
+ROUTES = r"""
+/ /health /healthz /metrics /v1/chat/completions /v1/responses /v1/messages /v1/embeddings /v1/models/{model_id}
+/api/v2/users/{user_id} /items/{item_id} /items/{item_id}/reviews /files/{file_path:path} /users/<int:user_id>
+/users/<int:pk>/ api/v1/users/<int:pk>/ ^api/orders/(?P<pk>\d+)/$ /orders/:id
+/v1/threads/{thread_id}/runs/{run_id}/steps /v1beta/models/{model}:generateContent /docs /openapi.json /admin/login/
+/auth/oauth2/callback /ws /api/search /v1/messages/batches/{message_batch_id}/results /sessions/{session_id}
+""".split()
+
+ERRORS = """
+ValueError KeyError TimeoutError ConnectionResetError asyncio.CancelledError json.decoder.JSONDecodeError
+openai.RateLimitError openai.APITimeoutError anthropic.OverloadedError anthropic.RateLimitError
+google.genai.errors.ClientError litellm.exceptions.RateLimitError google.api_core.exceptions.ResourceExhausted
+httpx.ConnectTimeout httpx.ReadTimeout httpcore.ConnectError requests.exceptions.ConnectionError
+urllib3.exceptions.MaxRetryError aiohttp.client_exceptions.ClientConnectorError tenacity.RetryError
+pybreaker.CircuitBreakerError pydantic_core._pydantic_core.ValidationError pydantic.ValidationError
+botocore.exceptions.ClientError grpc.RpcError sqlalchemy.exc.IntegrityError psycopg.errors.UniqueViolation
+psycopg2.errors.DeadlockDetected asyncpg.exceptions.UniqueViolationError sqlite3.OperationalError
+pymongo.errors.ServerSelectionTimeoutError redis.exceptions.ConnectionError kafka.errors.KafkaTimeoutError
+celery.exceptions.SoftTimeLimitExceeded django.http.response.Http404 django.core.exceptions.PermissionDenied
+werkzeug.exceptions.NotFound starlette.exceptions.HTTPException fastapi.exceptions.RequestValidationError
+ssl.SSLCertVerificationError socket.gaierror concurrent.futures._base.CancelledError RateLimitError rate_limit_exceeded
+insufficient_quota overloaded_error invalid_request_error context_length_exceeded content_filter RESOURCE_EXHAUSTED
+DEADLINE_EXCEEDED ThrottlingException 429 500 503 timeout rate_limited circuit_open _OTHER ExceptionGroup
+""".split()
+
+HOSTS = """
+api.openai.com api.anthropic.com generativelanguage.googleapis.com us-central1-aiplatform.googleapis.com api.mistral.ai
+openrouter.ai bedrock-runtime.us-east-1.amazonaws.com bedrock-runtime.eu-west-3.amazonaws.com localhost 127.0.0.1
+pypi.org github.com huggingface.co
+""".split()

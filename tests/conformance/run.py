@@ -1,0 +1,168 @@
+# ruff: noqa: T201 - a command
+"""The libraries' own test suites, without and with our instrumentation: the same tests must pass, and telemetry must come.
+
+    python tests/conformance/run.py [LIBRARY ...] [--keep DIRECTORY]
+
+Each suite comes from the library's source distribution, fetched from the package index, and runs in an environment of its
+own. Prints one row a library, and ends with 1 if a test that passed does not pass any more, or if a suite emitted nothing,
+for such a suite proves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parent.parent
+_LONGEST = 600.0
+"""Seconds after which a suite is ended."""
+_COUNTED = {
+    "resilience.operation.attempts": "operations",
+    "resilience.attempt.duration": "attempts",
+    "resilience.circuit_breaker.calls": "breaker calls",
+    "resilience.circuit_breaker.transitions": "transitions",
+    "resilience.rate_limiter.requests": "limiter requests",
+}
+
+
+class Suite(NamedTuple):
+    """One library's suite: which version, what its tests need, which tests, and what is instrumented."""
+
+    version: str
+    needs: tuple[str, ...]
+    tests: tuple[str, ...]
+    instrumentors: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+def _ours(module: str, name: str) -> str:
+    return f"spanguard.instrumentation.{module}:{name}"
+
+
+TENACITY = _ours("tenacity", "TenacityInstrumentor")
+SUITES = {
+    "tenacity": Suite("9.2.1", ("tornado", "trio", "typeguard", "pytest-asyncio"), ("tests",), (TENACITY,)),
+    "stamina": Suite("26.1.0", ("anyio", "trio", "dirty-equals", "structlog", "prometheus-client"), ("tests",), (TENACITY,)),
+    "pybreaker": Suite(  # its source distributions have no tests: give a checkout with --source
+        "1.4.1", ("tornado", "redis", "fakeredis", "mock"), ("tests",), (_ours("pybreaker", "PyBreakerInstrumentor"),)
+    ),
+    "circuitbreaker": Suite(
+        "2.1.3",
+        ("pytest-asyncio", "pytest-mock"),
+        ("tests",),
+        (_ours("circuitbreaker", "CircuitBreakerInstrumentor"),),
+        ("-o", "asyncio_mode=auto"),
+    ),
+    "aiolimiter": Suite(
+        "1.3.0", ("pytest-asyncio", "pytest-cov", "dunamai"), ("tests",), (_ours("aiolimiter", "AioLimiterInstrumentor"),)
+    ),
+    "pyrate-limiter": Suite(  # without the tests that need a server
+        "4.5.1",
+        ("pytest-asyncio", "pytest-xdist", "filelock", "psycopg[binary,pool]", "redis", "aiohttp", "httpx", "requests"),
+        ("tests",),
+        (_ours("pyrate_limiter", "PyrateLimiterInstrumentor"),),
+        ("-m", "not redis and not asyncredis and not postgres and not mpbucket"),
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the suites, print the table, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("libraries", nargs="*", metavar="LIBRARY", help=f"of {', '.join(SUITES)}; default: all")
+    parser.add_argument("--keep", type=Path, help="directory for environments and sources, used again if it is there")
+    parser.add_argument(
+        "--source", action="append", default=[], metavar="LIBRARY=DIRECTORY", help="a checkout to test instead"
+    )
+    chosen = parser.parse_args(arguments)
+    given = {name: Path(directory) for name, _, directory in (each.partition("=") for each in chosen.source)}
+    unknown = set(chosen.libraries) - set(SUITES)
+    if unknown:
+        parser.error(f"there is no suite of {', '.join(sorted(unknown))}")
+    with tempfile.TemporaryDirectory() as temporary:
+        keep = chosen.keep or Path(temporary)
+        rows = [_run(name, SUITES[name], keep, given.get(name)) for name in chosen.libraries or SUITES]
+    print()
+    for row in (("library", "passed", "with us", "spans", "emitted"), *(row[:-1] for row in rows)):
+        print(f"{row[0]:<24} {row[1]:>8} {row[2]:>8} {row[3]:>7}  {row[4]}")
+    faults = [f"{row[0]}: {each}" for row in rows for each in row[-1]]
+    print("\n".join(["", *faults] if faults else ["", "The same tests pass, and all suites emitted."]))
+    return 1 if faults else 0
+
+
+def _run(name: str, suite: Suite, directory: Path, checkout: Path | None) -> tuple[Any, ...]:
+    print(f"--- {name} {suite.version}", flush=True)
+    root = directory / name
+    root.mkdir(parents=True, exist_ok=True)
+    python = _environment(name, suite, root)
+    source = checkout or _source(name, suite, root)
+    plain = _pytest(python, source, suite, root / "plain.json", ())
+    ours = _pytest(python, source, suite, root / "ours.json", suite.instrumentors)
+    passed = {test for test, outcome in plain["outcomes"].items() if outcome == "passed"}
+    still = {test for test, outcome in ours["outcomes"].items() if outcome == "passed"}
+    emitted = {words: ours["emitted"][metric] for metric, words in _COUNTED.items() if metric in ours["emitted"]}
+    faults = [f"{test} passes no more" for test in sorted(passed - still)]
+    if not passed:
+        faults.append("no test of the suite passes")
+    if not emitted:
+        faults.append("nothing was emitted")
+    told = ", ".join(f"{count} {words}" for words, count in emitted.items())
+    return f"{name} {suite.version}", len(passed), len(passed & still), ours["emitted"].get("spans", 0), told, faults
+
+
+def _environment(name: str, suite: Suite, root: Path) -> str:
+    """Make the environment of a suite, and return its Python."""
+    python = root / "venv" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", root / "venv"], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-e", PROJECT, "pytest", f"{name}=={suite.version}", *suite.needs], check=True)
+    return str(python)
+
+
+def _source(name: str, suite: Suite, root: Path) -> Path:
+    """Fetch and unpack the source distribution, and return its directory."""
+    source = root / "source"
+    if not source.exists():
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        subprocess.run([*download, "--dest", root, f"{name}=={suite.version}"], check=True)
+        (archive,) = root.glob("*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(source, filter="data")
+    (unpacked,) = source.iterdir()
+    return unpacked
+
+
+def _pytest(python: str, source: Path, suite: Suite, report: Path, instrumentors: tuple[str, ...]) -> dict[str, Any]:
+    """Run a suite and return its account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "SPANGUARD_", "PYTEST_"))}
+    environment = {
+        **kept,
+        "PYTHONPATH": str(HERE),
+        "CONFORMANCE_REPORT": str(report),
+        "CONFORMANCE_INSTRUMENTORS": ",".join(instrumentors),
+    }
+    report.unlink(missing_ok=True)
+    # The library is the installed one: what lies in the source's top directory is not to be imported.
+    command = [python, "-m", "pytest", "-q", "-p", "plugin", "--no-header", "-W", "default", *suite.options, *suite.tests]
+    with report.with_suffix(".log").open("w") as log, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, cwd=source, env=environment, stdout=log, stderr=log, check=False, timeout=_LONGEST)
+    print(
+        f"    {'with' if instrumentors else 'without'}: {report.with_suffix('.log').read_text().splitlines()[-1]}", flush=True
+    )
+    found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {"outcomes": {}, "emitted": {}}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

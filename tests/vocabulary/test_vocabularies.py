@@ -1,0 +1,183 @@
+"""Finite sets: what passes is known, and nothing that a user wrote passes any of them."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from types import ModuleType
+
+import pytest
+
+from benign import ERRORS, HOSTS, ROUTES
+from sensitive import texts
+from spanguard import declare
+from spanguard.vocabulary.clouds import is_cloud_region
+from spanguard.vocabulary.errors import error_type, is_error_type, is_loaded_error
+from spanguard.vocabulary.hosts import host_name, is_known_host
+from spanguard.vocabulary.models import is_published
+from spanguard.vocabulary.packages import package_name
+from spanguard.vocabulary.providers import is_provider
+from spanguard.vocabulary.routes import is_route
+from spanguard.vocabulary.versions import is_version
+
+PREDICATES: dict[str, Callable[[str], bool]] = {
+    "region": is_cloud_region,
+    "error": is_error_type,
+    "loaded error": is_loaded_error,
+    "host": is_known_host,
+    "model": is_published,
+    "package": lambda text: package_name(text) == text,
+    "provider": is_provider,
+    "route": is_route,
+    "version": is_version,
+}
+
+
+@pytest.mark.parametrize("name", PREDICATES)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_sensitive_text_passes(name: str, seed: int) -> None:
+    """Prompts, names, numbers, addresses, paths, secrets, commands, look-alikes, in every encoding."""
+    assert [text for text in texts(seed, 6000) if PREDICATES[name](text)] == []
+
+
+@pytest.mark.parametrize("name", PREDICATES)
+@pytest.mark.parametrize(
+    "text", ["", " ", "\0", "\ud800", "x" * 1_000_000, "/" * 1_000_000, "." * 1_000_000, "{" * 300, "(?P<" * 60]
+)
+def test_a_hostile_text_is_refused(name: str, text: str) -> None:
+    """Empty, without end, or no text at all: never an error."""
+    assert not PREDICATES[name](text)
+
+
+# --------------------------------------------------------------------------------------------------------------- errors
+
+
+class OwnError(Exception):
+    """An exception that stands in code."""
+
+    class Inner(Exception):
+        """And one within it."""
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_errors_of_known_libraries_are_shown(text: str) -> None:
+    """Classes, qualified or bare, codes of providers, HTTP status."""
+    assert error_type(text) == text
+    assert is_error_type(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["AliceError", "openai.AliceError", "openai.alice.RateLimitError", "399", "600", "4xx", "alice.ValueError", "openai."],
+)
+def test_other_errors_are_not_shown(text: str) -> None:
+    """Neither a class that no library has, nor a known one at a place that none has."""
+    assert error_type(text) == "_OTHER"
+
+
+def test_an_error_class_that_stands_in_code_is_shown() -> None:
+    """It is found under its own name in the module that defines it, which is loaded."""
+    assert is_loaded_error(f"{__name__}.OwnError")
+    assert is_loaded_error(f"{__name__}.OwnError.Inner")
+    assert is_loaded_error("ValueError")
+    assert not is_error_type(f"{__name__}.OwnError")
+
+
+def test_an_error_class_that_was_made_at_run_time_is_not_shown() -> None:
+    """Nobody finds it under its name, whatever its name says."""
+    made = type("patient_smith", (Exception,), {"__module__": __name__})
+    assert not is_loaded_error(f"{made.__module__}.{made.__qualname__}")
+
+    class Local(Exception):
+        pass
+
+    assert not is_loaded_error(f"{__name__}.{Local.__qualname__}")
+
+
+def test_an_alias_is_not_the_name_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that somebody set in a module must be the class's own."""
+    monkeypatch.setattr(sys.modules[__name__], "patient_smith", OwnError, raising=False)
+    assert not is_loaded_error(f"{__name__}.patient_smith")
+
+
+def test_looking_for_an_error_runs_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a module's `__getattr__` nor a metaclass is asked, and nothing is imported."""
+
+    class Asked(ModuleType):
+        def __getattribute__(self, name: str) -> object:
+            raise AssertionError(name)
+
+    monkeypatch.setitem(sys.modules, "asked", Asked("asked"))
+    assert not is_loaded_error("asked.AnyError")
+    sys.modules.pop("this", None)
+    assert not is_loaded_error("this.Error")
+    assert "this" not in sys.modules
+
+
+def test_a_declared_error_is_shown() -> None:
+    """`declare` is for classes that are made at run time on purpose."""
+    declare("made.up.Error")
+    assert error_type("made.up.Error") == "made.up.Error"
+
+
+# --------------------------------------------------------------------------------------------------------------- routes
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_usual_routes_are_shown(route: str) -> None:
+    """Words that routes are made of, versions, and placeholders in the writings of five frameworks."""
+    assert is_route(route)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/users/alice",
+        "/users/42",
+        "/etc/passwd",
+        "/home",
+        "/v1/files/file-abc123",
+        "users",
+        "/{alice}",
+        "/a b",
+        "//",
+        "/v100",
+    ],
+)
+def test_other_routes_are_not_shown(text: str) -> None:
+    """What was put into a placeholder, paths of files, and anything nobody knows."""
+    assert not is_route(text)
+
+
+# ------------------------------------------------------------------------------------------------------ hosts, versions
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_known_hosts_are_shown(host: str) -> None:
+    """Providers, also in the regions of their clouds, indexes of packages, this machine."""
+    assert host_name(host.upper()) == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "acme.openai.azure.com",
+        "bedrock-runtime.acme.amazonaws.com",
+        "10.0.0.1",
+        "api.openai.com.acme.example",
+        "acme-aiplatform.googleapis.com",
+    ],
+)
+def test_hosts_whose_names_users_choose_are_pseudonyms(host: str) -> None:
+    """A resource of Azure bears a name of its owner's."""
+    assert not is_known_host(host)
+    assert str(host_name(host)).startswith("h:")
+
+
+def test_versions_of_what_is_installed_are_shown() -> None:
+    """Of distributions, of Python, of protocols; not any text of digits and dots."""
+    for text in (version("pytest"), platform.python_version(), "1.1", "1.3"):
+        assert is_version(text)
+    assert not is_version("127.0.0.1")
