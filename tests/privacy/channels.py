@@ -44,7 +44,7 @@ def spans(text: str, processor: SpanProcessor, provider: TracerProvider | None =
     tracer = provider.get_tracer(text, text, f"https://{text}", {"a": text, text: 1})
     state = TraceState([("vendor", text)]) if text.isascii() and text.isprintable() else TraceState()
     linked = SpanContext(1, 1, is_remote=True, trace_flags=TraceFlags(1), trace_state=state)
-    attributes = {key: text for key in KEYS}
+    attributes = dict.fromkeys(KEYS, text)
     links = [Link(linked, {"a": text, text: "x"})]
     with tracer.start_as_current_span(text, kind=SpanKind.CLIENT, attributes=attributes, links=links) as span:
         span.set_attribute(text, text)
@@ -147,7 +147,7 @@ def collected(text: str) -> MetricsData:
     return kept.data
 
 
-class quiet_warnings:  # noqa: N801 - used as a function
+class quiet_warnings:
     """Keep the SDK from telling what it does not like about names."""
 
     def __enter__(self) -> None:

@@ -8,8 +8,8 @@ from random import Random
 from urllib.parse import quote
 
 import pytest
-
 from channels import collected, emitted, finished, quiet_warnings, wire
+
 from sensitive import texts
 from spanguard.privacy.redactions import counts
 

@@ -6,7 +6,9 @@ import logging
 import os
 from collections.abc import Iterator
 
+import channels
 import pytest
+from channels import quiet_warnings, resource, wire
 from opentelemetry import baggage, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -29,8 +31,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-import channels
-from channels import quiet_warnings, resource, wire
 from spanguard.privacy import canary, places, process
 from spanguard.privacy.providers import guard_provider
 from spanguard.vocabulary import declared
@@ -209,7 +209,7 @@ def test_opentelemetrys_own_log_lines_tell_no_values(caplog: pytest.LogCaptureFi
     except ValueError as error:
         logger.exception("Failed to encode key %s: %s", SECRET, error)
         logger.warning("Transient error %s, retrying in %ds.", error, 5)
-        logger.warning(f"could not send {SECRET}")  # noqa: G004
+        logger.warning(f"could not send {SECRET}")
         logger.warning("%d items", SECRET)
     assert SECRET not in caplog.text
     assert "Failed to encode key …: ValueError" in caplog.text

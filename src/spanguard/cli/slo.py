@@ -109,8 +109,8 @@ def rules(file: Path, out: Path | None, *, as_json: bool) -> None:
 
     Without --out the rules are printed. The same file gives the same rules. Exits with 0, or with 2 if FILE cannot be used.
     """
-    from spanguard.slo.rules import rules as made
     from spanguard.slo.rule_tests import tests
+    from spanguard.slo.rules import rules as made
 
     slos = _load(file)
     name = f"{file.stem}.rules.yml"

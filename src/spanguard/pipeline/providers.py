@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Signal
 from spanguard.pipeline.forked import GuardedOwnSpans
-from spanguard.pipeline.resend import ResendCountProcessor
+from spanguard.pipeline.resend import ResendCountProcessor, add
 from spanguard.privacy.exporters import GuardedLogExporter, GuardedMetricExporter
 from spanguard.privacy.processors import trust_at_start
 
@@ -79,7 +79,7 @@ def _is_set(signal: Signal) -> bool:
 
 def _traces(destinations: Destinations, resource: Resource) -> Provider:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(ResendCountProcessor())
+    add(provider)
     for name, exporter in destinations.exporters("traces"):
         guarded = GuardedOwnSpans(cast("SpanExporter", exporter))
         if name == DEBUG:

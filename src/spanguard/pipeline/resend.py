@@ -5,11 +5,16 @@ The attribute is stable in the HTTP conventions, and none of Python's instrument
 
 from __future__ import annotations
 
+from typing import Final
+
+from opentelemetry import trace
 from opentelemetry.context import Context, get_value
-from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind
 
 from spanguard.semconv import HTTP_METHOD, HTTP_RESEND, RESENT
+
+_ADDED: Final = "_spanguard_resend"
 
 
 class ResendCountProcessor(SpanProcessor):
@@ -28,3 +33,17 @@ class ResendCountProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002
         """Return True: nothing is kept. In older SDKs the base class says None, and the flush ends there."""
         return True
+
+
+def add(provider: TracerProvider) -> None:
+    """Stamp the HTTP spans of a provider, once."""
+    if not getattr(provider, _ADDED, False):
+        setattr(provider, _ADDED, True)
+        provider.add_span_processor(ResendCountProcessor())
+
+
+def post_instrument() -> None:
+    """Stamp the HTTP spans of the program's provider: for `opentelemetry-instrument`, after it has set up everything."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        add(provider)

@@ -1,22 +1,20 @@
-"""The pytest plugin: fixtures for the tests of programs that use spanguard."""
+"""The pytest plugin: fixtures for the tests of programs that use spanguard.
+
+pytest loads it in every run of every project where spanguard is installed, so it imports nothing before a fixture is used.
+"""
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from spanguard.store.database import _databases
-from spanguard.testing.exports import ENCODERS, Exports
-from spanguard.testing.leaks import Canary, find_leaks
-from spanguard.testing.telemetry import Clock, Telemetry
+if TYPE_CHECKING:
+    from spanguard.testing.no_leak import NoLeak
+    from spanguard.testing.telemetry import Clock, Telemetry
 
-_LOGGERS: Final = ("opentelemetry", "spanguard")
-_CAPTURES: Final = ("capfd", "capsys", "capfdbinary", "capsysbinary", "capteesys")
-_READERS: Final[list[Telemetry]] = []
+_readers: Final[list[Telemetry]] = []
 
 
 @pytest.fixture
@@ -25,102 +23,28 @@ def spanguard_telemetry() -> Telemetry:
 
     It listens at the providers that the program has set, and sets its own where there are none.
     """
-    if not _READERS:  # OpenTelemetry's global providers can be set once in a process
-        _READERS.append(Telemetry())
-    _READERS[0].clear()
-    return _READERS[0]
+    from spanguard.testing.telemetry import Telemetry
+
+    if not _readers:  # OpenTelemetry's global providers can be set once in a process
+        _readers.append(Telemetry())
+    _readers[0].clear()
+    return _readers[0]
 
 
 @pytest.fixture
 def spanguard_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of spanguard's own spans and durations, which stands still until the test calls ``move(seconds)``."""
+    from spanguard.testing.telemetry import Clock
+
     clock = Clock()
     monkeypatch.setattr("spanguard._core.clock.now", clock.now)
     monkeypatch.setattr("spanguard._core.clock.ticks", clock.ticks)
     return clock
 
 
-class NoLeak:
-    """Fails the test if one of the canaries is in anything that left the program since the test began."""
-
-    def __init__(
-        self, telemetry: Telemetry, exports: Exports, logs: Logs, captured: Callable[[], Mapping[str, str | bytes]]
-    ) -> None:
-        self._telemetry, self._exports, self._logs, self._captured = telemetry, exports, logs, captured
-
-    def __call__(self, canaries: Iterable[Canary], also: Mapping[str, str | bytes] | None = None) -> int:
-        """Look for the canaries: texts, bytes or numbers that were put in and must not come out.
-
-        Looked through are the requests that OTLP makes of all that exporters were given, the standard output and the standard
-        error, what OpenTelemetry and spanguard logged, the local stores that are open, and what you give as ``also``, by
-        the names that a failure shall show. `spanguard.testing.find_leaks` says in which forms canaries are looked for.
-
-        Returns how many requests there were, so that a test can see that there was something to look through. The failure
-        names signals and fields, and canaries by their number. Raises `ValueError` for a canary of less than 4 characters.
-        """
-        self._telemetry.flush()
-        metrics = self._telemetry.metrics_data() if "metrics" in self._telemetry.ours else None
-        if metrics is not None:
-            self._exports.take(_ENCODE_METRICS, metrics)
-        requests = list(self._exports.requests)
-        unencoded = "\n".join(self._exports.unencoded)
-        texts = {**self._captured(), "the logs": "\n".join(self._logs.lines), "telemetry that OTLP cannot encode": unencoded}
-        leaks = find_leaks(canaries, requests, {**texts, **_stores(), **(also or {})})
-        if leaks:
-            pytest.fail("\n".join([f"{len(leaks)} leaks:", *(f"  {leak}" for leak in leaks)]), pytrace=False)
-        return len(requests)
-
-
 @pytest.fixture
 def assert_no_leak(spanguard_telemetry: Telemetry, request: pytest.FixtureRequest) -> Iterator[NoLeak]:
     """Call it with canaries: the test fails if one is in anything that left the program, wire bytes included."""
-    # A test can have one capture alone: the test's own, if it has one.
-    name = next((each for each in _CAPTURES if each in request.fixturenames), _CAPTURES[0])
-    capture = request.getfixturevalue(name)
-    exports, logs = Exports(with_kept=spanguard_telemetry.ours), Logs()
-    exports.start()
-    logs.start()
-    yield NoLeak(spanguard_telemetry, exports, logs, lambda: _captured(capture))
-    logs.stop()
-    exports.stop()
+    from spanguard.testing.no_leak import watched
 
-
-_ENCODE_METRICS: Final = [*ENCODERS.values()][2]
-
-
-def _captured(capture: pytest.CaptureFixture[str] | pytest.CaptureFixture[bytes]) -> dict[str, str | bytes]:
-    """Return what was printed so far, and print it again: it is the test's to read, or pytest's to show."""
-    out, err = capture.readouterr()
-    for text, stream in ((out, sys.stdout), (err, sys.stderr)):
-        stream.write(text if isinstance(text, str) else text.decode("utf-8", "replace"))
-        stream.flush()
-    return {"the standard output": out, "the standard error": err}
-
-
-def _stores() -> dict[str, bytes]:
-    """Return the files of the stores that this process has open, their logs included."""
-    paths = {each.path for each in list(_databases)}
-    files = [path.with_name(path.name + tail) for path in paths for tail in ("", "-wal")]
-    return {f"the local store ({file.name})": file.read_bytes() for file in files if file.is_file()}
-
-
-class Logs(logging.Handler):
-    """Keeps what OpenTelemetry and spanguard log: in a program without logging it goes to the standard error."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record as it is printed, with its traceback."""
-        self.lines.append(self.format(record))
-
-    def start(self) -> None:
-        """Begin."""
-        for name in _LOGGERS:
-            logging.getLogger(name).addHandler(self)
-
-    def stop(self) -> None:
-        """End."""
-        for name in _LOGGERS:
-            logging.getLogger(name).removeHandler(self)
+    yield from watched(spanguard_telemetry, request)

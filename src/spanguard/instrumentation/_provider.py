@@ -1,0 +1,94 @@
+"""A call of a model that a provider's SDK makes: one span for each, whoever makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry.context import get_current, get_value
+from opentelemetry.trace import get_current_span
+
+from spanguard import semconv
+from spanguard._core.attempt import Attempt
+from spanguard._core.border import quiet
+from spanguard._core.call import Call
+from spanguard._core.errors import Failure
+from spanguard._core.operation import Operation
+from spanguard._core.recorder import Attributes, on
+from spanguard._core.scope import Scope, current_scope
+from spanguard._core.usage import Usage
+
+# Under these keys of the context opentelemetry-util-genai keeps the call that is running; the third one asks for silence.
+_KEYS: Final = (
+    "opentelemetry.genai.client.inference.context",
+    "opentelemetry.genai.client.embedding.context",
+    "suppress_language_model_instrumentation",
+)
+_INFERENCE: Final = ("chat", "generate_content", "text_completion", "embeddings")
+
+
+class ProviderCall(Call):
+    """A call that an SDK makes. It has a span and metrics of its own only where nobody else makes them.
+
+    In any case what it used is counted: for a `traced_llm_call` around it, or else for the attempt that it serves.
+    """
+
+    def __init__(self, operation: str | None, provider: str | None, model: str | None) -> None:
+        super().__init__(operation, provider, model)
+        self._teller: Call | None = None
+        self._unseen = False
+
+    @quiet
+    def start(self, attributes: Attributes) -> None:
+        """Start the call, with a span unless it has one already."""
+        if not on():
+            return
+        self._teller = _around()
+        self._unseen = self._operation is None or self._teller is not None or _has_span()
+        if self._unseen:
+            self.begin()
+        else:
+            super().start(attributes)
+
+    @quiet
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the call; the exception is the one that leaves it. Only the first time counts."""
+        if self._teller is not None and not self.done:
+            self._tell(self._teller)
+        super().finish(error)
+
+    def _tell(self, call: Call) -> None:
+        """Leave it to the call around this one to read the answer, unless the program tells it what to read."""
+        if call._reader is None and call._response is None:
+            for each in self._sources():
+                call.record_response(each)
+        self._response = self._stream = None
+
+    def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
+        if not self._unseen:
+            super()._measure(elapsed, provider, model, usage, error)
+
+
+def _around() -> Call | None:
+    """Return the call of the program's own that this one is, with no attempt in between."""
+    scope = current_scope()
+    while scope is not None and not isinstance(scope, (Operation, Attempt)):
+        if isinstance(scope, Call) and not scope.done:
+            return scope
+        scope = scope.parent
+    return None
+
+
+def _has_span() -> bool:
+    """Whether another instrumentation, or the SDK itself, has made a span for this call."""
+    context = get_current()
+    if any(get_value(key, context) for key in _KEYS):
+        return True
+    span = get_current_span(context)
+    attributes: object = getattr(span, "attributes", None)  # of the SDK's spans
+    if not isinstance(attributes, Mapping) or attributes.get(semconv.GEN_AI_OPERATION) not in _INFERENCE:
+        return False
+    scope: Scope | None = current_scope()
+    while scope is not None and scope.span is not span:
+        scope = scope.parent
+    return scope is None

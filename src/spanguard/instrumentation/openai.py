@@ -1,0 +1,54 @@
+"""openai 2.0 to 3.52, sync, async and Azure.
+
+What is seen: each call of a model (chat completions, completions, responses, embeddings), whole or streamed, as a CLIENT
+span with its usage, unless another instrumentation makes one or the program calls within `spanguard.traced_llm_call`: then
+the usage alone is counted, for the attempt that the call serves. Inside it the SDK's retries, of all other requests too: an
+operation `retry` named for the API, an attempt for each time that it was sent, its status or error, and each wait, with who
+chose it. With ``max_retries=0`` there is no such operation.
+
+Of ``with_streaming_response`` the usage is not seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from spanguard.instrumentation._adapter import Instrumentor
+from spanguard.instrumentation._stainless import Sdk, patches
+
+_APIS: Final = {
+    "chat/completions": ("chat.completions", "chat"),
+    "completions": ("completions", "text_completion"),
+    "responses": ("responses", "chat"),
+    "embeddings": ("embeddings", "embeddings"),
+    **{
+        name: (name, None)
+        for name in (
+            *("assistants", "audio", "batches", "chat", "containers", "conversations", "evals", "files", "fine_tuning"),
+            *("images", "models", "moderations", "realtime", "threads", "uploads", "vector_stores", "videos"),
+        )
+    },
+}
+# Who speaks like OpenAI, by the host that documents it.
+_PROVIDERS: Final = {
+    "api.deepseek.com": "deepseek",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.x.ai": "x_ai",
+}
+
+
+def _provider(client: Any) -> str:
+    if type(client).__name__.endswith("AzureOpenAI"):
+        return "azure.ai.openai"
+    return _PROVIDERS.get(client.base_url.host, "openai")
+
+
+class OpenAIInstrumentor(Instrumentor):
+    """Shows the calls and the retries of the openai SDK."""
+
+    library = "openai"
+    requires = ("openai >= 2, < 4",)
+    patches = patches(Sdk("openai", _APIS, _provider), "request", raw="_legacy_response.LegacyAPIResponse")
