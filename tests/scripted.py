@@ -29,7 +29,8 @@ class Entry(NamedTuple):
 class ScriptedProvider:
     """Fails as the script says, one fault for each request, and from then on answers with ``body`` or ``events``.
 
-    ``bodies`` are answers that come first, one each; ``cut`` closes streams after so many events.
+    ``bodies`` are answers that come first, one each; ``cut`` closes streams after so many events; with ``hangs`` it
+    never answers. ``asked`` is set by the first request.
     """
 
     def __init__(self, body: Any, events: list[tuple[str | None, Any]] | None = None) -> None:
@@ -39,8 +40,9 @@ class ScriptedProvider:
         self.script: list[Fault] = []
         self.ledger: list[Entry] = []
         self.cut: int | None = None
-        self.hang = threading.Event()
         self.hangs = False
+        self.asked = threading.Event()
+        self._closing = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -66,7 +68,7 @@ class ScriptedProvider:
 
     def close(self) -> None:
         """Stop, and wait for it."""
-        self.hang.set()
+        self._closing.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -78,8 +80,9 @@ def _handler(provider: ScriptedProvider) -> type[BaseHTTPRequestHandler]:
             asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
             fault = provider.script.pop(0) if provider.script else None
             provider.ledger.append(Entry(self.path, asked, fault.status if fault else 200))
+            provider.asked.set()
             if provider.hangs:
-                provider.hang.wait(10)
+                provider._closing.wait(10)
                 self.close_connection = True
             elif fault is None:
                 self._answer(asked)

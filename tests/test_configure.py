@@ -269,7 +269,7 @@ def test_the_content_of_other_libraries_is_kept_out_too(tmp_path: Path) -> None:
     with HttpReceiver() as receiver:
         result = run(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
     assert (result.returncode, result.stderr) == (0, "")
-    assert [span["name"] for span in receiver.spans] == ["work"]
+    assert [span["name"][:2] for span in receiver.spans] == ["h:"]
     assert b"feature_flag.evaluation" in receiver.raw
     assert b"secret prompt" not in receiver.raw
 

@@ -18,6 +18,7 @@ from spanguard.privacy import attributes as cleaning
 from spanguard.privacy import modes
 from spanguard.privacy.processors import PrivacySpanProcessor
 from spanguard.privacy.spans import CleanSpan, clean_span
+from support import EPOCH
 
 SECRET = "Alice's diagnosis"
 
@@ -50,8 +51,8 @@ def raw(**attributes: object) -> ReadableSpan:
         links=[Link(context, {"a": SECRET})],
         kind=SpanKind.CLIENT,
         status=Status(StatusCode.ERROR, SECRET),
-        start_time=1,
-        end_time=2,
+        start_time=EPOCH,
+        end_time=EPOCH + 2,
         instrumentation_scope=InstrumentationScope(SECRET, SECRET),
     )
 
@@ -59,7 +60,7 @@ def raw(**attributes: object) -> ReadableSpan:
 def test_a_span_is_rebuilt_from_what_is_known() -> None:
     """Ids, times, kind, status code and known attributes stay; the name is made of these."""
     span = clean_span(raw())
-    assert (span.name, span.kind, span.start_time, span.end_time) == ("GET", SpanKind.CLIENT, 1, 2)
+    assert (span.name, span.kind, span.start_time, span.end_time) == ("GET", SpanKind.CLIENT, EPOCH, EPOCH + 2)
     assert dict(span.attributes or {}) == {"http.request.method": "GET"}
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, None)
     assert span.context is not None
@@ -141,7 +142,7 @@ def test_a_span_that_cannot_be_cleaned_leaves_emptied(
     monkeypatch.setattr("spanguard.privacy.spans.clean_attributes", fault)
     span = clean_span(raw())
     assert (span.name, dict(span.attributes or {}), span.events, span.links) == ("redacted", {}, (), ())
-    assert (span.start_time, span.end_time, span.status.status_code) == (1, 2, StatusCode.ERROR)
+    assert (span.start_time, span.end_time, span.status.status_code) == (EPOCH, EPOCH + 2, StatusCode.ERROR)
     assert "RuntimeError" in caplog.text
     assert SECRET not in caplog.text + span.to_json()
 

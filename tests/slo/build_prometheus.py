@@ -55,7 +55,7 @@ def main() -> None:
         if cached or shutil.which("go") is None:
             sys.exit(f"{target} is not there yet" if cached else "Go is needed to build Prometheus: https://go.dev/dl")
         build(target)
-    print(target)
+    print(target)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ def rows(random: Random, count: int) -> list[tuple[Metric, float, dict[str, str]
         outcome = random.choice(semconv.OUTCOMES)
         made.append((semconv.OPERATION_DURATION, random.expovariate(1), {**by, semconv.OUTCOME: outcome}))
         made.append((semconv.OPERATION_ATTEMPTS, random.randint(1, 6), {**by, semconv.OUTCOME: outcome}))
-        for disposition in semconv.DISPOSITIONS:
-            made.append((semconv.TOKEN_USAGE, random.randint(0, 500), {**by, semconv.DISPOSITION: disposition}))
+        made += [
+            (semconv.TOKEN_USAGE, random.randint(0, 500), {**by, semconv.DISPOSITION: each}) for each in semconv.DISPOSITIONS
+        ]
         made += _call(random)
         made += _gates(random, by)
     return made

@@ -125,7 +125,7 @@ def test_a_definition_is_read_from_text():
 )
 def test_what_is_no_definition_is_refused(text):
     """With what is expected."""
-    with pytest.raises(ValueError, match="expected|there is no SLI"):
+    with pytest.raises(ValueError, match=r"expected|there is no SLI"):
         parse(text)
 
 

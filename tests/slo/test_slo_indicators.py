@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from datetime import datetime, timezone
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from spanguard.slo.indicators import INDICATORS, PIPELINE, Filters, bad_share
 from spanguard.slo.openslo import loads
 from spanguard.slo.promql import metric_name, promql, seconds, window_text
 from spanguard.slo.reading import StoreSource
+from spanguard.slo.reference import page
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import share_up_to
 
@@ -264,3 +266,10 @@ def test_the_share_up_to_a_limit_is_linear_inside_a_bucket():
     buckets.add((1.0, 2.0), [2, 4, 2])
     assert [share_up_to(buckets, each) for each in (0.5, 1, 1.5, 2, 100)] == [0.125, 0.25, 0.5, 0.75, 0.75]
     assert share_up_to(Buckets(), 1) is None
+
+
+def test_the_page_has_every_sli():
+    """`docs/slo.md` says what the definitions say; `python docs/generate.py` writes it anew."""
+    text = (Path(__file__).parents[2] / "docs" / "slo.md").read_text(encoding="utf-8")
+    assert page(text) == text
+    assert all(f"### {name}\n" in text for name in INDICATORS)

@@ -15,7 +15,7 @@ from slo.slo_files import ratio, threshold
 
 PROGRAM = """
 import spanguard
-from spanguard import association, traced_llm_call, traced_repair, traced_failover
+from spanguard import association, traced_llm_call, traced_repair
 
 spanguard.configure(service_name="shop", run="ci-1")
 
@@ -32,10 +32,10 @@ def extract(tries):
 
 for tries in (1, 1, 2, 3, 9):
     extract(tries)
-for part, tries in (("first", (1, 1)), ("second", (2, 9))):
-    with association(run=part):
-        for each in tries:
-            extract(each)
+with association(run="first"):
+    extract(1), extract(1)
+with association(run="second"):
+    extract(2), extract(9)
 """
 
 

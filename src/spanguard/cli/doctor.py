@@ -158,6 +158,20 @@ def guarded() -> Iterator[Finding]:
     }
     usual = "with spanguard run and configure() the whole process is guarded, with opentelemetry-instrument nothing"
     yield Finding("guard", "SPANGUARD_GUARD", "info", told.get(Settings.tolerant()[0].guard, usual))
+    from spanguard.privacy.state import look
+
+    state = look()
+    yield Finding("guard", "mode", "no" if state.mode == "off" else "ok", state.mode)
+    survived = f"survives in {', '.join(state.survivors)}: nothing will be exported"
+    yield Finding("guard", "canary", *(("no", survived) if state.survivors else ("ok", "stays inside in every signal")))
+    for place in state.missing:
+        yield Finding("guard", place, "info", "is not in this version of OpenTelemetry, and so not guarded")
+    kept = "is kept in your state directory" if state.keeps_key else "is random for each process, as none is kept yet"
+    yield Finding("guard", "key of pseudonyms", "info", kept)
+    declared = f"{state.declared} names and keys" if state.declared else "nothing in this directory"
+    yield Finding("guard", "declared", "no" if state.fault else "info", state.fault or declared)
+    for each in state.dropped:
+        yield Finding("dropped keys", each.key, "info", f"{each.times} times; to keep it: declare(keys=[{each.key!r}])")
 
 
 CHECKS: list[Check] = [installed, instrumented, misused, destinations, guarded]

@@ -128,10 +128,11 @@ class SdkCall(ProviderCall):
         self._sent(None)
         if self._operation is None:
             return
-        super().returned(value)
         raw: Any = getattr(value, "http_response", None)
-        if raw is not None and not raw.is_closed and hasattr(type(value), "_parse"):
+        if raw is not None and not raw.is_closed:
             self._expect(value)
+        else:
+            super().returned(value)
 
     @quiet
     def _expect(self, value: object) -> None:
@@ -142,7 +143,7 @@ class SdkCall(ProviderCall):
     def opened(self, stream: object) -> None:
         """Hear that the stream was asked for; None if it never will be."""
         if self._waits:
-            self._waits, self._response = False, None
+            self._waits = False
             if stream is None:
                 self.finish()
             else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable
 from typing import Final
@@ -42,7 +41,7 @@ def survivors(*, whole_process: bool) -> list[str]:
         if not whole_process:
             spans, logs = list(map(clean_span, spans)), list(map(clean_log, logs))
             data = data and clean_metrics(data)
-        texts = (map(_text_of_span, spans), map(_text_of_log, logs), [data.to_json()] if data else [])
+        texts = (map(_text_of_span, spans), map(_text_of_log, logs), [_text_of_metrics(data)] if data else [])
         return [signal for signal, each in zip(SIGNALS, texts, strict=True) if not spans or _any_has(each, canary)]
 
 
@@ -88,12 +87,18 @@ def _metrics(canary: str, resource: Resource) -> MetricsData | None:
 
 
 def _text_of_span(span: ReadableSpan) -> str:
-    scope, context = span.instrumentation_scope, span.get_span_context()
-    more = (scope and scope.to_json(), span.resource.to_json(), context and context.trace_state.to_header())
-    return str(span.to_json()) + json.dumps(more)
+    scope, context, status = span.instrumentation_scope, span.get_span_context(), span.status
+    events = [(each.name, dict(each.attributes or {})) for each in span.events]
+    links = [(each.context.trace_state, dict(each.attributes or {})) for each in span.links]
+    told = (span.name, dict(span.attributes or {}), events, links, status.description, context and context.trace_state)
+    return repr((told, dict(span.resource.attributes), scope, scope and dict(scope.attributes or {})))
 
 
 def _text_of_log(data: ReadableLogRecord) -> str:
     scope, record = data.instrumentation_scope, data.log_record
-    more = (scope and scope.to_json(), record.severity_text, record.event_name)
-    return data.to_json() + json.dumps(more)
+    told = (record.body, dict(record.attributes or {}), record.severity_text, record.event_name)
+    return repr((told, dict(data.resource.attributes), scope, scope and dict(scope.attributes or {})))
+
+
+def _text_of_metrics(data: MetricsData) -> str:
+    return repr((data, [dict(each.resource.attributes) for each in data.resource_metrics]))

@@ -61,6 +61,11 @@ def load(path: Path | None = None) -> Declarations:
     return Declarations((*names, *models), keys)
 
 
+def named(setting: str) -> Path | None:
+    """Return the file that ``SPANGUARD_PRIVACY_FILE`` names, if it names one."""
+    return Path(setting).expanduser() if setting else None
+
+
 def declare_all(declarations: Declarations) -> None:
     """Declare them for this process."""
     try:

@@ -13,6 +13,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from spanguard.privacy.border import guarded, guarded_each
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.spans import clean_span
@@ -26,7 +27,7 @@ class GuardedSpanExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Clean the spans and export them."""
-        return self._next.export([clean_span(span) for span in spans])
+        return self._next.export(guarded_each("span", clean_span, spans))
 
     def shutdown(self) -> None:
         """Shut the exporter down."""
@@ -45,7 +46,7 @@ class GuardedLogExporter(LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Clean the log records and export them."""
-        return self._next.export([clean_log(data) for data in batch])
+        return self._next.export(guarded_each("log", clean_log, batch))
 
     def shutdown(self) -> None:
         """Shut the exporter down."""
@@ -65,7 +66,8 @@ class GuardedMetricExporter(MetricExporter):
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: object) -> MetricExportResult:
         """Clean the metrics and export them."""
-        return self._next.export(clean_metrics(metrics_data), timeout_millis, **kwargs)
+        cleaned = guarded("metric", clean_metrics, metrics_data)
+        return self._next.export(MetricsData([]) if cleaned is None else cleaned, timeout_millis, **kwargs)
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: object) -> None:
         """Shut the exporter down."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, cast
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from spanguard import semconv
-from spanguard.privacy import canary, declarations, keys, modes, process, redactions
+from spanguard.privacy import canary, declarations, dropped, keys, modes, process, redactions
 from spanguard.privacy.modes import Mode
 from spanguard.settings import PRIVACY, Settings, SettingsError
 from spanguard.vocabulary.declared import LONGEST, declare
@@ -40,7 +40,8 @@ def begin(settings: Settings, *, whole_process: bool, off_in_code: bool = False)
         return True
     if not settings.debug:  # which leaves no trace
         keys.use_kept_key()
-    declarations.declare_all(declarations.load(Path(settings.privacy_file) if settings.privacy_file else None))
+        atexit.register(dropped.remember)
+    declarations.declare_all(declarations.load(declarations.named(settings.privacy_file)))
     declare_environment(settings.run)
     _count_redactions()
     if whole_process:

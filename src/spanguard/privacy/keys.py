@@ -81,23 +81,33 @@ def _read(path: Path) -> Key | None:
 
 
 def _write(path: Path, key: Key, *, replaces: bool) -> bool:
-    """Write the key, whole or not at all; whether it is this one that is there now."""
+    """Write the key; whether it is this one that is there now, and not one of another process."""
+    try:
+        write_whole(path, f"{_MAGIC} {key.number} {key.made} {key.secret.hex()}\n", replaces=replaces)
+    except FileExistsError:
+        return False
+    return _read(path) == key
+
+
+def write_whole(path: Path, text: str, *, replaces: bool = True) -> None:
+    """Write a file that only its owner can read, whole or not at all.
+
+    Raises `FileExistsError` if it ``replaces`` nothing and there is one, `OSError` where nothing can be written.
+    """
     new = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{_MAGIC} {key.number} {key.made} {key.secret.hex()}\n")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
         if replaces:
             new.replace(path)
         else:
-            os.link(new, path)  # fails if another process was first
-    except FileExistsError:
-        return False
-    except OSError:
-        if replaces:
-            raise
-        new.replace(path)  # a file system without links
+            try:
+                os.link(new, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                new.replace(path)
     finally:
         with contextlib.suppress(OSError):
             new.unlink()
-    return _read(path) == key

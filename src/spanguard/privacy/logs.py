@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from opentelemetry._logs import LogRecord
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from spanguard.privacy import modes
 from spanguard.privacy.attributes import bucket, clean_attributes
-from spanguard.privacy.parts import clean_resource, clean_scope, event_name
+from spanguard.privacy.border import lost
+from spanguard.privacy.parts import clean_flags, clean_id, clean_resource, clean_scope, clean_time, event_name
 from spanguard.privacy.redactions import redacted
 from spanguard.semconv import CONTENT_FIELDS, CONTENT_LENGTH
-
-_log: Final = logging.getLogger("spanguard")
 
 Record = TypeVar("Record", ReadableLogRecord, ReadWriteLogRecord)
 
@@ -42,8 +40,7 @@ def clean_log(data: Record) -> Record:
         scope, resource = clean_scope(data.instrumentation_scope), clean_resource(data.resource)
         return replace(data, log_record=_cleaned(data.log_record), resource=resource, instrumentation_scope=scope)
     except Exception as error:
-        redacted("log", "whole", "internal_error")
-        _log.warning("a log record could not be cleaned (%s) and was sent without its attributes", type(error).__name__)
+        lost("log", error)
         return replace(data, log_record=_bare(data.log_record), resource=Resource({}), instrumentation_scope=None)
 
 
@@ -60,26 +57,28 @@ def _cleaned(record: LogRecord) -> CleanLogRecord:
     cleaned = _bare(record)
     cleaned.severity_text = _severity(record.severity_text)
     cleaned.attributes = attributes
-    if record.event_name:
-        cleaned.event_name = event_name(record.event_name, "log")
+    if record.event_name is not None:
+        cleaned.event_name = event_name(record.event_name, "log") or None
     return cleaned
 
 
 def _bare(record: LogRecord) -> CleanLogRecord:
     """Return what is no text: times, ids, severity."""
+    number = record.severity_number
     bare = CleanLogRecord(
-        timestamp=record.timestamp,
-        observed_timestamp=record.observed_timestamp,
-        severity_number=record.severity_number,
+        timestamp=clean_time(record.timestamp),
+        observed_timestamp=clean_time(record.observed_timestamp),
+        severity_number=number if type(number) is SeverityNumber else None,
     )
     bare.context = Context()  # the real one holds baggage
-    bare.trace_id, bare.span_id, bare.trace_flags = record.trace_id, record.span_id, record.trace_flags
+    bare.trace_id, bare.span_id = clean_id(record.trace_id, 128), clean_id(record.span_id, 64)
+    bare.trace_flags = clean_flags(record.trace_flags)
     return bare
 
 
 def _severity(text: object) -> str | None:
-    if type(text) is str and text.upper() in _SEVERITIES:
-        return text
-    if text:
+    if type(text) is str and (not text or text.upper() in _SEVERITIES):
+        return text or None
+    if text is not None:
         redacted("log", "name", "not_in_vocabulary")
     return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import (
     ExponentialHistogram,
+    ExponentialHistogramDataPoint,
     Gauge,
     Histogram,
     HistogramDataPoint,
@@ -21,20 +21,20 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from spanguard.privacy import conventions, modes
 from spanguard.privacy.attributes import clean_attributes
+from spanguard.privacy.border import lost
+from spanguard.privacy.conventions import MetricRule
 from spanguard.privacy.parts import clean_resource, clean_scope, clean_url
 from spanguard.privacy.points import Point, merged
 from spanguard.privacy.redactions import dropped_key, redacted
+from spanguard.privacy.rules import LARGEST
 from spanguard.vocabulary.declared import is_declared
-
-_log: Final = logging.getLogger("spanguard")
 
 _LARGEST: Final = 1e12
 """Of sums, and of a metric that the program declared: no convention says what it may be."""
-_LARGEST_BOUND: Final = 1e8
-"""Of the buckets of histograms, which stand in code; those of the GenAI conventions reach 67,108,864 tokens."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,15 @@ def clean_metrics(data: MetricsData) -> MetricsData:
     try:
         return CleanMetricsData([_resource_metrics(each) for each in data.resource_metrics])
     except Exception as error:
-        redacted("metric", "whole", "internal_error")
-        _log.warning("metrics could not be cleaned (%s) and were left out", type(error).__name__)
+        lost("metric", error)
         return CleanMetricsData([])
 
 
 def _resource_metrics(each: ResourceMetrics) -> ResourceMetrics:
-    scopes = [_scope_metrics(scope) for scope in each.scope_metrics]
     return replace(
         each,
         resource=clean_resource(each.resource),
-        scope_metrics=[scope for scope in scopes if scope.metrics],
+        scope_metrics=_joined(map(_scope_metrics, each.scope_metrics)),
         schema_url=clean_url(each.schema_url, "resource"),
     )
 
@@ -71,12 +69,21 @@ def _scope_metrics(each: ScopeMetrics) -> ScopeMetrics:
     )
 
 
+def _joined(scopes: Iterable[ScopeMetrics]) -> list[ScopeMetrics]:
+    """Join what has the same scope once that is clean: the encoder keeps the last of these only."""
+    joined: dict[InstrumentationScope, ScopeMetrics] = {}
+    for each in scopes:
+        before = joined.get(each.scope)
+        if each.metrics:
+            joined[each.scope] = each if before is None else replace(before, metrics=[*before.metrics, *each.metrics])
+    return list(joined.values())
+
+
 def _never_raw(metric: Metric) -> Metric | None:
     try:
         return _clean_metric(metric)
     except Exception as error:
-        redacted("metric", "whole", "internal_error")
-        _log.warning("a metric could not be cleaned (%s) and was left out", type(error).__name__)
+        lost("metric", error)
         return None
 
 
@@ -88,20 +95,16 @@ def _clean_metric(metric: Metric) -> Metric | None:
     if rule is None and not is_declared(metric.name):
         dropped_key("metric", "name", metric.name)
         return None
+    rule = rule or MetricRule("", "", _LARGEST)
     data = metric.data
-    largest = _LARGEST if rule is None else rule.largest
-    if isinstance(data, Sum):
-        largest = max(largest, _LARGEST)  # of all measurements together
     points: list[Point] = []
     for point in data.data_points:
-        cleaned = _clean_point(point, largest)
+        cleaned = _clean_point(point, rule, added_up=isinstance(data, Sum))
         if cleaned is not None:
             points.append(cleaned)
     if not points:
         return None
-    kept = merged(points, by_time=isinstance(data, Gauge))
-    unit = metric.unit if rule is not None and metric.unit == rule.unit else rule.unit if rule is not None else ""
-    return Metric(metric.name, "", unit, _with_points(data, kept))
+    return Metric(metric.name, "", rule.unit, _with_points(data, merged(points, by_time=isinstance(data, Gauge))))
 
 
 Data = Sum | Gauge | Histogram | ExponentialHistogram
@@ -111,40 +114,63 @@ def _with_points(data: Data, points: Sequence[Point]) -> Data:
     return replace(data, data_points=points)  # type: ignore[arg-type]  # of the kind that they were
 
 
-def _clean_point(point: Point, largest: float) -> Point | None:
+def _clean_point(point: Point, rule: MetricRule, *, added_up: bool) -> Point | None:
     """Return the point with what its attributes and exemplars may tell, or None if its values cannot be."""
+    changed: Point | None
     if isinstance(point, NumberDataPoint):
-        plausible = _is_plausible(point.value, largest)
+        value = _within(point.value, max(rule.largest, _LARGEST)) if added_up else _measured(point.value, rule)
+        changed = None if value is None else replace(point, value=value)
     else:
-        plausible = all(_is_plausible(value, largest) for value in (point.min, point.max))
-        plausible = plausible and _is_plausible(point.sum, largest * max(point.count, 1))
-    if not plausible:
-        redacted("metric", "number", "out_of_range")
-        return None
-    if isinstance(point, HistogramDataPoint) and not all(
-        _is_plausible(bound, _LARGEST_BOUND) for bound in point.explicit_bounds
-    ):
+        changed = _clean_histogram(point, rule)
+    if changed is None:
         redacted("metric", "number", "out_of_range")
         return None
     return replace(
-        point,
+        changed,
         attributes=clean_attributes(point.attributes, "metric"),
-        exemplars=[clean for exemplar in point.exemplars if (clean := _clean_exemplar(exemplar, largest)) is not None],
+        exemplars=[clean for exemplar in point.exemplars if (clean := _clean_exemplar(exemplar, rule)) is not None],
     )
 
 
-def _is_plausible(value: object, largest: float) -> bool:
-    if type(value) is int:
-        return -largest <= value <= largest
-    # The SDK's smallest and largest value of a histogram without measurements are infinite.
-    return value is None or (type(value) is float and (-largest <= value <= largest or math.isinf(value)))
+def _clean_histogram(point: HistogramDataPoint | ExponentialHistogramDataPoint, rule: MetricRule) -> Point | None:
+    """Return the point with bounds that tell nothing, or None if what was measured cannot be."""
+    low, high = (_extreme(value, rule) for value in (point.min, point.max))
+    total = low if point.count == 1 else _within(point.sum, rule.largest * max(point.count, 1))
+    if low is None or high is None or total is None:
+        return None
+    told = replace(point, min=low, max=high, sum=total)
+    if isinstance(told, ExponentialHistogramDataPoint) or all(_is_bound(each, rule.largest) for each in told.explicit_bounds):
+        return told
+    redacted("metric", "number", "out_of_range")
+    return replace(told, explicit_bounds=(), bucket_counts=(point.count,))
 
 
-def _clean_exemplar(exemplar: Exemplar, largest: float) -> Exemplar | None:
+def _measured(value: float, rule: MetricRule) -> float | None:
+    return rule.shown(value) if type(value) is int or type(value) is float else None
+
+
+def _extreme(value: float, rule: MetricRule) -> float | None:
+    """Return the smallest or largest measurement as it may be shown; it is infinite where none is recorded."""
+    return value if type(value) is float and math.isinf(value) else _measured(value, rule)
+
+
+def _within(value: float, largest: float) -> float | None:
+    return value if (type(value) is int or type(value) is float) and -largest <= value <= largest else None
+
+
+def _is_bound(bound: float, largest: float) -> bool:
+    """Whether a bound of a bucket is no number of somebody's: above 9,999,999 a power of two, or round."""
+    if _within(bound, largest) is None:
+        return False
+    return abs(bound) <= LARGEST or bound % 100_000 == 0 or not int(bound) & (int(bound) - 1)
+
+
+def _clean_exemplar(exemplar: Exemplar, rule: MetricRule) -> Exemplar | None:
     """Return the exemplar with ids, time and value: what a view took out of the attributes is in it again."""
     if exemplar.filtered_attributes:
         redacted("exemplar", "attribute", "unknown_key")
-    if not _is_plausible(exemplar.value, largest):
+    value = _measured(exemplar.value, rule)
+    if value is None:
         redacted("exemplar", "number", "out_of_range")
         return None
-    return replace(exemplar, filtered_attributes={})
+    return replace(exemplar, filtered_attributes={}, value=value)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from types import CodeType, FrameType
 from typing import Final
 
 from spanguard import semconv
 from spanguard.privacy import modes
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import LONGEST, Clean
-from spanguard.vocabulary.declared import is_declared, shown
+from spanguard.vocabulary.declared import is_declared
 from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
 
 EMPTIED: Final = "redacted"
@@ -55,24 +53,6 @@ def span_name(name: object, attributes: Mapping[str, Clean]) -> str:
     return _rebuilt(name, attributes) or pseudonym(name, _OF)
 
 
-def learn(name: object, depth: int) -> None:
-    """Accept the name of a span that starts, if it is a literal of the code that starts it.
-
-    ``depth`` is how many frames up to begin to look: the first frame that is not OpenTelemetry's decides.
-    """
-    if type(name) is not str or name in accepted or len(name) > LONGEST or modes.mode != "strict":
-        return
-    frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(_BETWEEN):
-        frame = frame.f_back
-    if frame is None or _refused.get(frame.f_code, 0) >= _PATIENCE:
-        return
-    if name == shown(name, frame.f_code):
-        accepted.add(name)
-    elif len(_refused) < _MOST_KEPT:
-        _refused[frame.f_code] = _refused.get(frame.f_code, 0) + 1
-
-
 def _is_known(name: str, attributes: Mapping[str, Clean]) -> bool:
     if name in _WORDS or is_declared(name):
         return True
@@ -98,10 +78,6 @@ def _rebuilt(name: str, attributes: Mapping[str, Clean]) -> str | None:
 
 
 _LONGEST_WORD: Final = 24
-_BETWEEN: Final = ("opentelemetry.", "contextlib", "spanguard.privacy")
-_PATIENCE: Final = 5
-_refused: dict[CodeType, int] = {}
-"""Code that starts spans under names that are made at run time, and how often it did: it is not asked for ever."""
 _MOST_KEPT: Final = 2000
 accepted: set[str] = set()
 """Names that were accepted: each consists of clear words and clear values, whatever span it stands on next."""

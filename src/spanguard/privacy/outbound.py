@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan
 
 from spanguard.privacy import modes
+from spanguard.privacy.border import lost
 from spanguard.privacy.free import free_value
 from spanguard.privacy.parts import clean_context
 from spanguard.privacy.places import Function, Place
@@ -42,7 +43,12 @@ def _injected(clean: Any) -> Any:
     def guarded(original: Function) -> Function:
         @functools.wraps(original)
         def inject(self: object, carrier: object, context: Context | None = None, *args: object, **kwargs: object) -> None:
-            original(self, carrier, context if modes.mode == "off" else clean(context), *args, **kwargs)
+            try:
+                kept = context if modes.mode == "off" else clean(context)
+            except Exception as error:
+                lost("span", error)
+            else:
+                original(self, carrier, kept, *args, **kwargs)
 
         return inject
 
@@ -52,5 +58,7 @@ def _injected(clean: Any) -> Any:
 _TRACE_CONTEXT: Final = "opentelemetry.trace.propagation.tracecontext"
 PLACES: Final = (
     Place("opentelemetry.baggage.propagation", "W3CBaggagePropagator", "inject", _injected(clean_baggage)),
+    Place("opentelemetry.propagators.jaeger", "JaegerPropagator", "inject", _injected(clean_baggage)),
+    Place("opentelemetry.propagators.ot_trace", "OTTracePropagator", "inject", _injected(clean_baggage)),
     Place(_TRACE_CONTEXT, "TraceContextTextMapPropagator", "inject", _injected(without_state)),
 )

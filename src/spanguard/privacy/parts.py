@@ -7,7 +7,7 @@ from typing import Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, TraceState
 
 from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_resource_attributes
@@ -22,6 +22,11 @@ from spanguard.vocabulary.versions import is_version
 _SCOPES: Final = "otel.scope.name"
 _EVENTS: Final = "event.name"
 
+EMPTY_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
+"""The trace state that all spans without one share."""
+
+_OLDEST: Final = 946_684_800 * 10**9
+_NEWEST: Final = 2_524_608_000 * 10**9
 _MOST_SCOPES: Final = 500
 # Scopes and resources live as long as the tracers that have them: what they hold raw is not kept longer by remembering it.
 _scopes: dict[int, tuple[InstrumentationScope, int, str, InstrumentationScope]] = {}
@@ -29,11 +34,29 @@ _last_resource: tuple[Mapping[str, object], tuple[str, int, str], Resource] | No
 
 
 def clean_context(context: SpanContext | None, signal: str) -> SpanContext | None:
-    """Return a span's context without its trace state, which anybody on the way may have written."""
-    if context is None or not context.trace_state:
-        return context
-    redacted(signal, "trace_state", "free_text")
-    return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)
+    """Return a span's context without its trace state, which anybody on the way may have written, and with ids that fit."""
+    if context is None:
+        return None
+    state = context.trace_state
+    if state is not EMPTY_STATE and (type(state) is not TraceState or state):
+        redacted(signal, "trace_state", "free_text")
+    trace_id, span_id = clean_id(context.trace_id, 128), clean_id(context.span_id, 64)
+    return SpanContext(trace_id, span_id, context.is_remote is True, clean_flags(context.trace_flags))
+
+
+def clean_id(value: object, bits: int) -> int:
+    """Return an id that fits into so many bits, 0 for any other: nobody could encode it, and all of its batch were lost."""
+    return value if type(value) is int and 0 <= value < 1 << bits else 0
+
+
+def clean_flags(flags: object) -> TraceFlags:
+    """Return the eight flags that a trace has."""
+    return TraceFlags(flags & 0xFF) if type(flags) is int or type(flags) is TraceFlags else TraceFlags(0)
+
+
+def clean_time(time: object) -> int | None:
+    """Return a time in nanoseconds if it lies in the years 2000 to 2049; 0, which is none, for any other number."""
+    return time if time is None or (type(time) is int and _OLDEST <= time < _NEWEST) else 0
 
 
 def event_name(name: object, signal: str) -> str:
@@ -81,7 +104,7 @@ def _clean_scope(scope: InstrumentationScope) -> InstrumentationScope:
     name = clean_name(scope.name, "scope", _SCOPES, is_scope)
     url = clean_url(scope.schema_url, "scope")
     version: str | None = scope.version
-    if version and not (type(version) is str and is_version(version)):
+    if version is not None and not (type(version) is str and (not version or is_version(version))):
         redacted("scope", "version", "not_in_vocabulary")
         version = None
     if scope.attributes:

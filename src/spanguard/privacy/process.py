@@ -7,26 +7,27 @@ the place where metrics are collected, and, for exporters that are called direct
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs._internal import ConcurrentMultiLogRecordProcessor, SynchronousMultiLogRecordProcessor
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
     ReadableSpan,
     Span,
-    SpanProcessor,
     SynchronousMultiSpanProcessor,
 )
 
 from spanguard.privacy import outbound, own_logs
+from spanguard.privacy.border import guarded, guarded_each
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
-from spanguard.privacy.names import accepted, learn
 from spanguard.privacy.places import Function, Place, put_in, take_out
-from spanguard.privacy.processors import INDIFFERENT, PrivacySpanProcessor, at_start
+from spanguard.privacy.processors import INDIFFERENT, PrivacyLogRecordProcessor, PrivacySpanProcessor, at_start
 from spanguard.privacy.spans import clean_span
 
 _log: Final = logging.getLogger("spanguard")
@@ -65,11 +66,9 @@ def is_on() -> bool:
 def _on_start(original: Function) -> Function:
     @functools.wraps(original)
     def on_start(self: SynchronousMultiSpanProcessor, span: Span, parent_context: object = None) -> None:
-        if span._name not in accepted:
-            learn(span._name, 2)
         for processor in self._span_processors:
-            if type(processor) not in INDIFFERENT:
-                processor.on_start(at_start(span, processor), parent_context=parent_context)  # type: ignore[arg-type]
+            if type(processor) not in INDIFFERENT and (live := guarded("span", at_start, span, processor)) is not None:
+                processor.on_start(live, parent_context=parent_context)  # type: ignore[arg-type]
 
     return on_start
 
@@ -77,8 +76,8 @@ def _on_start(original: Function) -> Function:
 def _on_start_together(original: Function) -> Function:
     @functools.wraps(original)
     def on_start(self: ConcurrentMultiSpanProcessor, span: Span, parent_context: object = None) -> None:
-        learn(span._name, 2)
-        original(self, at_start(span, self), parent_context=parent_context)
+        if (live := guarded("span", at_start, span, self)) is not None:
+            original(self, live, parent_context=parent_context)
 
     return on_start
 
@@ -87,8 +86,8 @@ def _on_ending(original: Function) -> Function:
     @functools.wraps(original)
     def on_ending(self: SynchronousMultiSpanProcessor, span: Span) -> None:
         for processor in self._span_processors:
-            if type(processor) not in INDIFFERENT:
-                processor._on_ending(at_start(span, processor))
+            if type(processor) not in INDIFFERENT and (live := guarded("span", at_start, span, processor)) is not None:
+                processor._on_ending(live)
 
     return on_ending
 
@@ -96,7 +95,8 @@ def _on_ending(original: Function) -> Function:
 def _on_ending_together(original: Function) -> Function:
     @functools.wraps(original)
     def on_ending(self: ConcurrentMultiSpanProcessor, span: Span) -> None:
-        original(self, at_start(span, self))
+        if (live := guarded("span", at_start, span, self)) is not None:
+            original(self, live)
 
     return on_ending
 
@@ -104,9 +104,10 @@ def _on_ending_together(original: Function) -> Function:
 def _on_end(original: Function) -> Function:
     @functools.wraps(original)
     def on_end(self: SynchronousMultiSpanProcessor, span: ReadableSpan) -> None:
-        clean = clean_span(span)
-        for processor in self._span_processors:
-            processor.on_end(clean)
+        clean = guarded("span", clean_span, span)
+        if clean is not None:
+            for processor in self._span_processors:
+                processor.on_end(clean)
 
     return on_end
 
@@ -114,15 +115,25 @@ def _on_end(original: Function) -> Function:
 def _on_end_together(original: Function) -> Function:
     @functools.wraps(original)
     def on_end(self: ConcurrentMultiSpanProcessor, span: ReadableSpan) -> None:
-        original(self, clean_span(span))
+        if (clean := guarded("span", clean_span, span)) is not None:
+            original(self, clean)
 
     return on_end
+
+
+def _readable(original: Function) -> Function:
+    @functools.wraps(original)
+    def readable_span(self: Span) -> ReadableSpan:
+        return clean_span(original(self))
+
+    return readable_span
 
 
 def _on_emit(original: Function) -> Function:
     @functools.wraps(original)
     def on_emit(self: object, log_record: ReadWriteLogRecord) -> None:
-        original(self, clean_log(log_record))
+        if (clean := guarded("log", clean_log, log_record)) is not None:
+            original(self, clean)
 
     return on_emit
 
@@ -131,7 +142,7 @@ def _collect(original: Function) -> Function:
     @functools.wraps(original)
     def collect(*args: object, **kwargs: object) -> MetricsData | None:
         found: MetricsData | None = original(*args, **kwargs)
-        return None if found is None else clean_metrics(found)
+        return None if found is None else guarded("metric", clean_metrics, found)
 
     return collect
 
@@ -139,7 +150,7 @@ def _collect(original: Function) -> Function:
 def _encode_spans(original: Function) -> Function:
     @functools.wraps(original)
     def encode(spans: Iterable[ReadableSpan]) -> object:
-        return original([clean_span(span) for span in spans])
+        return original(guarded_each("span", clean_span, spans))
 
     return encode
 
@@ -147,7 +158,7 @@ def _encode_spans(original: Function) -> Function:
 def _encode_logs(original: Function) -> Function:
     @functools.wraps(original)
     def encode(batch: Iterable[ReadableLogRecord]) -> object:
-        return original([clean_log(data) for data in batch])
+        return original(guarded_each("log", clean_log, batch))
 
     return encode
 
@@ -155,34 +166,62 @@ def _encode_logs(original: Function) -> Function:
 def _encode_metrics(original: Function) -> Function:
     @functools.wraps(original)
     def encode(resource_metrics: ResourceMetrics, *args: object, **kwargs: object) -> object:
-        cleaned = clean_metrics(MetricsData([resource_metrics])).resource_metrics
-        return original(cleaned[0], *args, **kwargs) if cleaned else None
+        cleaned = guarded("metric", clean_metrics, MetricsData([resource_metrics]))
+        return original(cleaned.resource_metrics[0], *args, **kwargs) if cleaned and cleaned.resource_metrics else None
 
     return encode
 
 
-def _active(original: Function) -> Function:
-    @functools.wraps(original)
-    def init(self: object, *args: object, **kwargs: Any) -> None:
-        active = kwargs.get("active_span_processor")
-        if isinstance(active, SpanProcessor) and not isinstance(active, _KNOWN):
-            kwargs["active_span_processor"] = _PrivacyList(active)
-        original(self, *args, **kwargs)
+def _to_json(clean: Callable[[Any], Any], signal: str) -> Callable[[Function], Function]:
+    def around(original: Function) -> Function:
+        @functools.wraps(original)
+        def to_json(self: object, *args: object, **kwargs: object) -> str:
+            cleaned = guarded(signal, clean, self)
+            return "{}" if cleaned is None else original(cleaned, *args, **kwargs)
 
-    return init
+        return to_json
+
+    return around
 
 
-class _PrivacyList(PrivacySpanProcessor):
-    """A guarded list of processors of somebody's own making, which can be added to."""
+def _list_of(parameter: str, known: Collection[type], around: Callable[[Any], object]) -> Callable[[Function], Function]:
+    """Guard the list of processors that a provider is made with, unless it is of the SDK's own kinds."""
+
+    def guarded_provider(original: Function) -> Function:
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def init(self: object, *args: object, **kwargs: object) -> None:
+            given = signature.bind(self, *args, **kwargs)
+            many = given.arguments.get(parameter)
+            if many is not None and type(many) not in known:
+                given.arguments[parameter] = around(many)
+            original(*given.args, **given.kwargs)
+
+        return init
+
+    return guarded_provider
+
+
+class _PrivacySpanList(PrivacySpanProcessor):
+    """A guarded list of span processors of somebody's own making, which can be added to."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._next, name)
 
 
-_KNOWN: Final = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor, PrivacySpanProcessor)
+class _PrivacyLogList(PrivacyLogRecordProcessor):
+    """A guarded list of log processors of somebody's own making, which can be added to."""
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._next, name)
+
+
+_SPAN_LISTS: Final = (SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor, _PrivacySpanList)
+_LOG_LISTS: Final = (SynchronousMultiLogRecordProcessor, ConcurrentMultiLogRecordProcessor, _PrivacyLogList)
 _TRACE: Final = "opentelemetry.sdk.trace"
 _LOGS: Final = "opentelemetry.sdk._logs._internal"
-_METRICS: Final = "opentelemetry.sdk.metrics._internal.metric_reader_storage"
+_METRICS: Final = "opentelemetry.sdk.metrics._internal"
 _ENCODERS: Final = "opentelemetry.exporter.otlp.proto.common._internal"
 PLACES: Final = (
     Place(_TRACE, "SynchronousMultiSpanProcessor", "on_start", _on_start),
@@ -191,10 +230,15 @@ PLACES: Final = (
     Place(_TRACE, "ConcurrentMultiSpanProcessor", "on_start", _on_start_together),
     Place(_TRACE, "ConcurrentMultiSpanProcessor", "_on_ending", _on_ending_together),
     Place(_TRACE, "ConcurrentMultiSpanProcessor", "on_end", _on_end_together),
-    Place(_TRACE, "TracerProvider", "__init__", _active),
+    Place(_TRACE, "Span", "_readable_span", _readable),
+    Place(_TRACE, "ReadableSpan", "to_json", _to_json(clean_span, "span")),
+    Place(_TRACE, "TracerProvider", "__init__", _list_of("active_span_processor", _SPAN_LISTS, _PrivacySpanList)),
     Place(_LOGS, "SynchronousMultiLogRecordProcessor", "on_emit", _on_emit),
     Place(_LOGS, "ConcurrentMultiLogRecordProcessor", "on_emit", _on_emit),
-    Place(_METRICS, "MetricReaderStorage", "collect", _collect),
+    Place(_LOGS, "LoggerProvider", "__init__", _list_of("multi_log_record_processor", _LOG_LISTS, _PrivacyLogList)),
+    Place(_LOGS, "ReadableLogRecord", "to_json", _to_json(clean_log, "log")),
+    Place(f"{_METRICS}.metric_reader_storage", "MetricReaderStorage", "collect", _collect),
+    Place(f"{_METRICS}.point", "MetricsData", "to_json", _to_json(clean_metrics, "metric")),
     Place(f"{_ENCODERS}.trace_encoder", "", "_encode_resource_spans", _encode_spans),
     Place(f"{_ENCODERS}._log_encoder", "", "_encode_resource_logs", _encode_logs),
     Place(f"{_ENCODERS}.metrics_encoder", "", "_encode_resource_metrics", _encode_metrics),

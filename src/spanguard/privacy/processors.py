@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadWriteLogRecord
@@ -17,8 +17,9 @@ from typing_extensions import Self
 
 from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_attributes
+from spanguard.privacy.border import guarded
 from spanguard.privacy.logs import clean_log
-from spanguard.privacy.names import learn, span_name
+from spanguard.privacy.names import span_name
 from spanguard.privacy.parts import clean_context, clean_resource, clean_scope
 from spanguard.privacy.spans import clean_event, clean_link, clean_span
 
@@ -55,15 +56,17 @@ class PrivacySpanProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Hand on a view of the span through which it can be written, and read only as it may leave."""
-        learn(getattr(span, "_name", None), 2)
-        self._next.on_start(at_start(span, self._next), parent_context)
+        if (live := guarded("span", at_start, span, self._next)) is not None:
+            self._next.on_start(live, parent_context)
 
     def _on_ending(self, span: Span) -> None:
-        self._next._on_ending(at_start(span, self._next))
+        if (live := guarded("span", at_start, span, self._next)) is not None:
+            self._next._on_ending(live)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Hand on the span as it may leave."""
-        self._next.on_end(clean_span(span))
+        if (clean := guarded("span", clean_span, span)) is not None:
+            self._next.on_end(clean)
 
     def shutdown(self) -> None:
         """Shut the next processor down."""
@@ -88,7 +91,12 @@ class PrivacyLogRecordProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Hand on the log record as it may leave."""
-        self._next.on_emit(clean_log(log_record))
+        if (clean := guarded("log", clean_log, log_record)) is not None:
+            self._next.on_emit(clean)
+
+    def enabled(self, **record: Any) -> bool:
+        """Return what the next processor says."""
+        return bool(getattr(self._next, "enabled", _yes)(**record))
 
     def shutdown(self) -> None:
         """Shut the next processor down."""
@@ -97,6 +105,10 @@ class PrivacyLogRecordProcessor(LogRecordProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Flush the next processor."""
         return self._next.force_flush(timeout_millis)
+
+
+def _yes(**_: object) -> bool:
+    return True
 
 
 class LiveSpan(Span):
@@ -112,7 +124,9 @@ class LiveSpan(Span):
         self._live = span
 
     def __getattr__(self, name: str) -> object:
-        """Refuse the private fields of the SDK's span: what they hold is raw."""
+        """Return what is clean in place of the SDK's private fields, which others read too; refuse all further ones."""
+        if name in _PRIVATE:
+            return getattr(self, name[1:])
         raise AttributeError(name)
 
     def __repr__(self) -> str:
@@ -190,6 +204,13 @@ class LiveSpan(Span):
 
     def _readable_span(self) -> ReadableSpan:
         return clean_span(self._live._readable_span())
+
+
+_PRIVATE: Final = frozenset(
+    """
+    _name _context _parent _kind _attributes _events _links _status _resource _instrumentation_scope _start_time _end_time
+    """.split()
+)
 
 
 def _passed_on(name: str) -> object:

@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
+from spanguard.privacy.border import guarded
 from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.processors import PrivacyLogRecordProcessor, PrivacySpanProcessor
 
@@ -61,7 +62,7 @@ def _guard_readers(provider: MeterProvider) -> None:
 
     def collect(reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
         found = original(reader, timeout_millis)
-        return None if found is None else clean_metrics(found)
+        return None if found is None else guarded("metric", clean_metrics, found)
 
     consumer.collect = collect
     for reader in consumer._reader_storages:  # they were given the method before

@@ -6,8 +6,8 @@ and lets go of the raw span then.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -17,12 +17,11 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKin
 
 from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_attributes
+from spanguard.privacy.border import lost
 from spanguard.privacy.names import EMPTIED, span_name
-from spanguard.privacy.parts import clean_context, clean_resource, clean_scope, event_name
+from spanguard.privacy.parts import EMPTY_STATE, clean_context, clean_resource, clean_scope, clean_time, event_name
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import Clean
-
-_log: Final = logging.getLogger("spanguard")
 
 Fields = dict[str, Any]
 
@@ -47,8 +46,14 @@ class CleanSpan(ReadableSpan):
         # Not the base's: it would set the fields. The context is read before the export, by every batch processor.
         self._raw: ReadableSpan | None = span
         self._dropped: tuple[int, int, int]
-        context = span.get_span_context()
-        self._context = context if context is None or context.trace_state is _EMPTY else clean_context(context, "span")
+        try:
+            context = span.get_span_context()
+            if context is not None and context.trace_state is not EMPTY_STATE:
+                context = clean_context(context, "span")
+        except Exception as error:
+            lost("span", error)
+            context = None
+        self._context = INVALID_SPAN_CONTEXT if context is None else context  # processors and encoders ask for its ids
 
     def __getattr__(self, name: str) -> object:
         """Clean the span, since a field is asked for that is not there yet."""
@@ -59,7 +64,8 @@ class CleanSpan(ReadableSpan):
             try:
                 fields = _cleaned(raw)
             except Exception as error:
-                fields = _emptied(raw, error)
+                lost("span", error)
+                fields = _emptied(raw)
             fields["_context"] = self._context
             self.__dict__ = fields
             self._raw = None
@@ -121,7 +127,7 @@ def _cleaned(span: ReadableSpan) -> Fields:
     # Written out rather than put together: this is what the export thread does for every span.
     raw, events, links, parent, status = span._attributes, span._events, span._links, span._parent, span._status
     attributes = clean_attributes(raw, "span")
-    if status.description:
+    if status.description is not None:
         redacted("span", "status", "free_text")
     try:
         dropped = raw.dropped, events.dropped, links.dropped  # type: ignore[union-attr,attr-defined]
@@ -130,9 +136,9 @@ def _cleaned(span: ReadableSpan) -> Fields:
     return {
         "_name": span_name(span._name, attributes),
         "_kind": span._kind if type(span._kind) is SpanKind else SpanKind.INTERNAL,
-        "_parent": parent if parent is None or parent.trace_state is _EMPTY else clean_context(parent, "span"),
-        "_start_time": span._start_time,
-        "_end_time": span._end_time,
+        "_parent": parent if parent is None or parent.trace_state is EMPTY_STATE else clean_context(parent, "span"),
+        "_start_time": clean_time(span._start_time),
+        "_end_time": clean_time(span._end_time),
         "_status": _UNSET if status.status_code is StatusCode.UNSET else _STATUS.get(status.status_code, _UNSET),
         "_attributes": attributes,
         "_events": tuple(map(clean_event, span.events)) if events else (),
@@ -144,36 +150,46 @@ def _cleaned(span: ReadableSpan) -> Fields:
     }
 
 
-def _emptied(span: ReadableSpan, error: Exception) -> Fields:
-    """Return what is left of a span that could not be cleaned: ids, times, kind, status code."""
-    redacted("span", "whole", "internal_error")
-    _log.warning("a span could not be cleaned (%s) and was sent without its attributes", type(error).__name__)
-    parent = span.parent
-    return {
-        "_name": EMPTIED,
-        "_kind": span.kind if type(span.kind) is SpanKind else SpanKind.INTERNAL,
-        "_parent": clean_context(parent, "span"),
-        "_start_time": span.start_time,
-        "_end_time": span.end_time,
-        "_status": _STATUS.get(span.status.status_code, _UNSET),
-        "_attributes": {},
-        "_events": (),
-        "_links": (),
-        "_resource": Resource({}),
-        "_instrumentation_scope": None,
-        "_instrumentation_info": None,
-        "_dropped": (0, 0, 0),
-    }
+def _emptied(span: ReadableSpan) -> Fields:
+    """Return what is left of a span that could not be cleaned: ids, times, kind, status code, as far as these can be had."""
+    fields = dict(_BARE)
+    for name, part in _LEFT.items():
+        with suppress(Exception):
+            fields[name] = part(span)
+    return fields
 
 
+_KINDS: Final = {kind: kind for kind in SpanKind}
 _STATUS: Final = {code: Status(code) for code in StatusCode}
 _UNSET: Final = _STATUS[StatusCode.UNSET]
-_EMPTY: Final = INVALID_SPAN_CONTEXT.trace_state  # the one that all spans without a state share
+_BARE: Final[Fields] = {
+    "_name": EMPTIED,
+    "_kind": SpanKind.INTERNAL,
+    "_parent": None,
+    "_start_time": 0,
+    "_end_time": 0,
+    "_status": _UNSET,
+    "_attributes": {},
+    "_events": (),
+    "_links": (),
+    "_resource": Resource({}),
+    "_instrumentation_scope": None,
+    "_instrumentation_info": None,
+    "_dropped": (0, 0, 0),
+}
+_LEFT: Final[dict[str, Callable[[ReadableSpan], object]]] = {
+    "_kind": lambda span: _KINDS[span.kind],
+    "_parent": lambda span: clean_context(span.parent, "span"),
+    "_start_time": lambda span: clean_time(span.start_time),
+    "_end_time": lambda span: clean_time(span.end_time),
+    "_status": lambda span: _STATUS[span.status.status_code],
+}
 
 
 def clean_event(event: Event) -> Event:
     """Return an event of a span as it may leave."""
-    return Event(event_name(event.name, "event"), clean_attributes(event.attributes, "event"), event.timestamp)
+    time = clean_time(event.timestamp) or 0  # without a time it would get one
+    return Event(event_name(event.name, "event"), clean_attributes(event.attributes, "event"), time)
 
 
 def clean_link(link: Link) -> Link:

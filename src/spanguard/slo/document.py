@@ -141,7 +141,7 @@ def _yaml(text: str, name: str) -> list[Plain]:
     yaml: Any = import_module("yaml")
     try:
         # Nodes, and not what a loader makes of them: they know of keys that stand twice, and no date becomes an object.
-        return [_Nodes(name).plain(node) for node in yaml.compose_all(text, Loader=yaml.SafeLoader)]
+        return [_Nodes(name)._plain(node) for node in yaml.compose_all(text, Loader=yaml.SafeLoader)]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
@@ -158,7 +158,7 @@ class _Nodes:
         self._known: dict[int, Plain] = {}
         self._open: set[int] = set()
 
-    def plain(self, node: Any) -> Plain:
+    def _plain(self, node: Any) -> Plain:
         if node is None or id(node) in self._known:
             return None if node is None else self._known[id(node)]
         if id(node) in self._open or len(self._open) > _DEEPEST:
@@ -172,14 +172,14 @@ class _Nodes:
         if isinstance(node.value, str):
             return _scalar(node.value, node.tag.rpartition(":")[2])
         if node.id == "sequence":
-            return [self.plain(each) for each in node.value]
+            return [self._plain(each) for each in node.value]
         found: dict[str, Plain] = {}
         for key, value in node.value:
             if not isinstance(key.value, str):
                 raise SloError(f"{self._name}: line {key.start_mark.line + 1}: a key must be text")
             if key.value in found:
                 raise SloError(f"{self._name}: line {key.start_mark.line + 1}: the key {key.value[:80]!r} stands twice")
-            found[key.value] = self.plain(value)
+            found[key.value] = self._plain(value)
         return found
 
 

@@ -55,22 +55,27 @@ class PrometheusClient:
         return _number(cast("dict[str, list[object]]", result[0])["value"]) if result else None
 
     def _ask(self, body: str) -> dict[str, object]:
+        status, text = self._post(body)
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            raise PrometheusError(f"{self.where}: answered {status}, and not as Prometheus does") from None
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if status != 200 or not isinstance(data, dict):
+            kind = answer.get("errorType") if isinstance(answer, dict) else None
+            raise PrometheusError(f"{self.where}: answered {status}{f' ({kind})' if kind else ''}")
+        return cast("dict[str, object]", data)
+
+    def _post(self, body: str) -> tuple[int, bytes]:
         connection = self._connection()
         try:
             connection.request("POST", self._path, body, self._headers)
             response = connection.getresponse()
-            answer = json.loads(response.read(_MOST_BYTES))
+            return response.status, response.read(_MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise PrometheusError(f"{self.where}: cannot be reached ({type(error).__name__})") from None
-        except ValueError:
-            raise PrometheusError(f"{self.where}: answered {response.status}, and not as Prometheus does") from None
         finally:
             connection.close()
-        data = answer.get("data") if isinstance(answer, dict) else None
-        if response.status != 200 or not isinstance(data, dict):
-            kind = answer.get("errorType") if isinstance(answer, dict) else None
-            raise PrometheusError(f"{self.where}: answered {response.status}{f' ({kind})' if kind else ''}")
-        return cast("dict[str, object]", data)
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._secure:

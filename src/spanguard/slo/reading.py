@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from spanguard.slo.indicators import Above, Count, Filters, Formula, Piece, Quantile, Ratio, Sum, pieces
+from spanguard.slo.indicators import INDICATORS, Above, Count, Filters, Formula, Piece, Quantile, Ratio, Sum, pieces
 from spanguard.store.database import Database
 from spanguard.store.from_spans import span_tallies
 from spanguard.store.histogram import Buckets
@@ -46,21 +46,21 @@ class Figures:
         self._filters = filters
         self._seconds = seconds
 
-    def number(self, formula: Formula | str) -> float | None:
+    def number(self, term: Formula | str) -> float | None:
         """Return the value of a formula; None where there is nothing to tell of. A query in PromQL is `CannotTell`."""
-        if isinstance(formula, str):
+        if isinstance(term, str):
             raise CannotTell(_NO_QUERIES)
-        if isinstance(formula, Sum):
-            return self._sum(formula)
-        if isinstance(formula, Ratio):
-            whole = self._sum(formula.whole)
-            return self._sum(formula.part) / whole if whole > 0 else None
-        if isinstance(formula, Quantile):
-            return self._buckets(formula.of).quantile(formula.q)
-        if isinstance(formula, Above):
-            kept = share_up_to(self._buckets(formula.of), formula.limit)
+        if isinstance(term, Sum):
+            return self._sum(term)
+        if isinstance(term, Ratio):
+            whole = self._sum(term.whole)
+            return self._sum(term.part) / whole if whole > 0 else None
+        if isinstance(term, Quantile):
+            return self._buckets(term.of).quantile(term.q)
+        if isinstance(term, Above):
+            kept = share_up_to(self._buckets(term.of), term.limit)
             return None if kept is None else 1 - kept
-        return self._count(formula)
+        return self._count(term)
 
     def _count(self, formula: Count) -> float | None:
         if self._sum(formula.among) <= 0:
@@ -94,21 +94,28 @@ class StoreSource:
     db: Database
     now_ns: int
     name: str = "store"
+    _read: dict[tuple[str | None, Selection], Tallies] = field(default_factory=dict, repr=False, compare=False)
 
     def figures(
-        self, formulas: Iterable[Formula | str], filters: Filters, seconds: int | None
+        self, terms: Iterable[Formula | str], filters: Filters, seconds: int | None
     ) -> tuple[Figures, tuple[str, ...]]:
         """Return what the formulas are computed from, and what is to be said about it; without seconds it is all there is."""
-        names, selection = _names(formulas), self._selection(filters, seconds)
+        names, selection = _names(terms), self._selection(filters, seconds)
         if filters.run is not None and known_runs(self.db, filters.run) == (False, True):
             found, spans, calls = span_tallies(self.db, filters.run, filters.service, selection)
             notes = (_FROM_SPANS, *([_SAMPLED.format(spans=spans, calls=calls)] if spans < calls else []))
             return Figures(found, filters, seconds), notes
-        return Figures(tallies(self.db, selection, names, filters.service), filters, seconds), ()
+        return Figures(self._points(names, filters.service, selection), filters, seconds), ()
+
+    def _points(self, names: tuple[str, ...], service: str | None, selection: Selection) -> Tallies:
+        """Read all that SLIs are made of, once for all objectives that look at the same time."""
+        if (service, selection) not in self._read:
+            self._read[service, selection] = tallies(self.db, selection, sorted({*_EVERY, *names}), service)
+        return self._read[service, selection]
 
     def sliced(
         self,
-        formula: Formula | str,
+        term: Formula | str,
         filters: Filters,
         seconds: int | None,
         length: int,
@@ -120,10 +127,10 @@ class StoreSource:
 
         Slices in which there is nothing to tell of do not count.
         """
-        if isinstance(formula, str):
+        if isinstance(term, str):
             raise CannotTell(_NO_QUERIES)
-        found = slices(self.db, self._selection(filters, seconds), _names([formula]), filters.service, length)
-        known = (Figures(each, filters, length).number(formula) for _, each in sorted(found.items()))
+        found = slices(self.db, self._selection(filters, seconds), _names([term]), filters.service, length)
+        known = (Figures(each, filters, length).number(term) for _, each in sorted(found.items()))
         values = [1 - each if flipped else each for each in known if each is not None]
         if test is not None:
             values = [float(passes(each, test)) for each in values]
@@ -132,6 +139,9 @@ class StoreSource:
     def _selection(self, filters: Filters, seconds: int | None) -> Selection:
         start = None if seconds is None else self.now_ns - seconds * SECOND_NS
         return Selection(filters.run, start)
+
+
+_EVERY: Final = frozenset(piece.metric.name for each in INDICATORS.values() for piece in pieces(each.formula))
 
 
 def _names(formulas: Iterable[Formula | str]) -> tuple[str, ...]:

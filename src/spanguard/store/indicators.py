@@ -48,10 +48,11 @@ Tallies: TypeAlias = dict[str, list[Tally]]
 
 _MATCHING: Final = """FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
     WHERE p.name IN ({names}) AND {where}"""
-# Deltas add up, and SQLite adds those of equal counts. What is observed is as good as often as it was observed.
+# Deltas add up; what is observed is as good as often as it was observed. The counts of buckets come as one JSON array of
+# arrays: to read it once for each series takes a tenth of the time that a row for each point takes.
 _DELTAS: Final = """SELECT {key} AS key, p.name, p.attributes, total(p.value) AS value, sum(p.count) AS count,
-    total(p.sum) AS sum, p.bounds, p.counts, count(*) AS times {matching}
-    AND (p.temporality = 'DELTA' OR p.kind IN ('up_down_sum', 'gauge')) GROUP BY 1, 2, 3, p.bounds, p.counts"""
+    total(p.sum) AS sum, p.bounds, '[' || group_concat(p.counts) || ']' AS counts, count(*) AS times {matching}
+    AND (p.temporality = 'DELTA' OR p.kind IN ('up_down_sum', 'gauge')) GROUP BY 1, 2, 3, p.bounds"""
 # A cumulative point contains all before it: what counts is what came since the one before.
 _CUMULATIVE: Final = """SELECT p.*, {key} AS key {matching} AND p.temporality = 'CUMULATIVE'
     AND p.kind NOT IN ('up_down_sum', 'gauge') ORDER BY p.time_ns, p.id"""
@@ -94,7 +95,7 @@ def _read(db: Database, selection: Selection, names: Sequence[str], service: str
         each = found.tally(row["key"], row["name"], row["attributes"])
         each.add(row["value"], row["count"], row["sum"], row["times"])
         if row["bounds"]:
-            each.buckets.add(_bounds(row["bounds"]), [count * row["times"] for count in json.loads(row["counts"])])
+            each.buckets.add(_bounds(row["bounds"]), [sum(same) for same in zip(*json.loads(row["counts"]), strict=True)])
     _grown(found, asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0)
     return {key: tallies for key, tallies in found.by_name() if tallies}
 

@@ -91,9 +91,10 @@ UNION ALL SELECT key, name, attributes, bounds, counts, start_ns, max(time_ns), 
 FROM p WHERE temporality = 'CUMULATIVE' GROUP BY key, resource_id, scope, name, attributes, start_ns"""
 
 
-def read(db: Database, selection: Selection) -> Points:
-    """Read the metrics that a summary is made of."""
-    return read_by(db, selection, "''").get("", Points({}))
+def read(db: Database, selection: Selection | str) -> Points:
+    """Read the metrics that a summary is made of, of a selection or of a run by its name."""
+    wanted = Selection(selection) if isinstance(selection, str) else selection
+    return read_by(db, wanted, "''").get("", Points({}))
 
 
 def read_by(db: Database, selection: Selection, key: str, metrics: Iterable[str] = _NAMES) -> dict[object, Points]:

@@ -15,7 +15,6 @@ from spanguard.store.figures import calls, failed, token_series, tokens
 from spanguard.store.histogram import Buckets
 from spanguard.store.points import Points, Series, read
 from spanguard.store.queries import runs
-from spanguard.store.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def summary(db: Database, *, run: str | None = None) -> Summary:
     """Add up a run, by default the newest. A run that is not in the store gives an empty summary."""
     if run is None:
         run = next((row.run for row in runs(db)), "")
-    points = read(db, Selection(run))
+    points = read(db, run)
     used = _tokens(points)
     return Summary(
         run,

@@ -1,0 +1,448 @@
+"""openai, the real SDK against a server that fails by a script: its calls, its retries, and who makes the span."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import wire
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from scripted import MILLISECONDS, Fault, ScriptedProvider
+from spanguard import traced_llm_call, traced_repair
+from spanguard.instrumentation import _misuse
+from spanguard.instrumentation.openai import OpenAIInstrumentor
+from support import Span, Telemetry
+
+openai = pytest.importorskip("openai")
+pytestmark = pytest.mark.foreign
+
+CHAT: Any = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "the secret"}], "temperature": 0.5}
+STREAM: Any = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 0,
+    "status": "completed",
+    "model": "gpt-5.2",
+    "output": [],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "usage": {
+        "input_tokens": 20,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 6,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 26,
+    },
+}
+EMBEDDINGS: dict[str, Any] = {
+    "object": "list",
+    "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+    "model": "text-embedding-3-small",
+    "usage": {"prompt_tokens": 20, "total_tokens": 20},
+}
+IN_VAIN = ["retry chat.completions", "attempt", "attempt", "attempt"]
+
+
+@pytest.fixture(autouse=True)
+def _instrumented(instrument: Any) -> None:
+    instrument(OpenAIInstrumentor)
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    """A provider on this machine."""
+    running = ScriptedProvider(wire.OPENAI, wire.OPENAI_EVENTS)
+    yield running
+    running.close()
+
+
+class Sdk:
+    """The client of one kind, driven in the same way whichever it is."""
+
+    def __init__(self, kind: str, provider: ScriptedProvider) -> None:
+        self.is_async = kind == "async"
+        self._made = openai.AsyncOpenAI if self.is_async else openai.OpenAI
+        self._provider = provider
+
+    def run(self, use: Callable[[Any], Any], **options: Any) -> Any:
+        """Hand a client to a function, and return what comes of it: of a stream the list of its chunks."""
+        given = {"base_url": f"{self._provider.url}/v1", "api_key": "x", **options}
+        if self.is_async:
+            return asyncio.run(self._run(use, given))
+        with self._made(**given) as client:
+            result = use(client)
+            return list(result) if hasattr(result, "__next__") else result
+
+    async def _run(self, use: Callable[[Any], Any], given: dict[str, Any]) -> Any:
+        async with self._made(**given) as client:
+            result = await use(client)
+            return [chunk async for chunk in result] if hasattr(result, "__anext__") else result
+
+
+@pytest.fixture(params=["sync", "async"])
+def sdk(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Sdk:
+    """Both kinds of client."""
+    return Sdk(str(request.param), provider)
+
+
+def chat(client: Any) -> Any:
+    """Ask for a chat completion."""
+    return client.chat.completions.create(**CHAT)
+
+
+def stream(client: Any) -> Any:
+    """Ask for a chat completion in chunks."""
+    return client.chat.completions.create(**STREAM)
+
+
+def ours(telemetry: Telemetry) -> list[Span]:
+    """Return all spans but those of HTTP."""
+    return [span for span in telemetry.spans if span.name != "POST"]
+
+
+def statuses(telemetry: Telemetry) -> list[Any]:
+    """Return the status of each HTTP request, in the order in which they were sent."""
+    sent = [span for span in telemetry.spans if span.name == "POST"]
+    return [span["http.response.status_code"] for span in sorted(sent, key=lambda span: span.attributes.get(RESENT, 0))]
+
+
+RESENT = "http.request.resend_count"
+
+
+@pytest.mark.parametrize("ask", [chat, stream])
+def test_a_call_is_one_span_with_its_usage(telemetry: Telemetry, sdk: Sdk, ask: Any) -> None:
+    """Whole or streamed; retries that were not needed leave no span."""
+    sdk.run(ask)
+    (span,) = ours(telemetry)
+    assert (span.name, span.status) == ("chat gpt-5.2", "UNSET")
+    assert (span["gen_ai.provider.name"], span["gen_ai.request.temperature"]) == ("openai", 0.5)
+    assert (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == (20, 6)
+    assert span["gen_ai.response.finish_reasons"] == ("stop",)
+    assert "secret" not in repr(telemetry.spans)
+
+
+def test_the_responses_api_is_a_chat(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """Its usage has names of its own."""
+    provider.body = RESPONSE
+    sdk.run(lambda client: client.responses.create(model="gpt-5.2", input="the secret"))
+    (span,) = ours(telemetry)
+    assert span.name == "chat gpt-5.2"
+    assert (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == (20, 6)
+
+
+def test_the_responses_api_is_streamed(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """Its last event has the whole response."""
+    done = {"type": "response.completed", "sequence_number": 1, "response": RESPONSE}
+    provider.events = [("response.completed", done)]
+    sdk.run(lambda client: client.responses.create(model="gpt-5.2", input="the secret", stream=True))
+    (span,) = ours(telemetry)
+    assert (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == (20, 6)
+
+
+def test_embeddings_have_a_span(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """They have input alone."""
+    provider.body = EMBEDDINGS
+    sdk.run(lambda client: client.embeddings.create(model="text-embedding-3-small", input="x", encoding_format="float"))
+    (span,) = ours(telemetry)
+    assert (span.name, span["gen_ai.usage.input_tokens"]) == ("embeddings text-embedding-3-small", 20)
+    assert "gen_ai.usage.output_tokens" not in span.attributes
+
+
+@pytest.mark.parametrize("ask", [chat, stream])
+def test_each_attempt_and_each_wait_is_told(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider, ask: Any) -> None:
+    """With its status, and who chose the wait; the call that ends well has no error."""
+    provider.script = [Fault(429), Fault(500)]
+    sdk.run(ask)
+    assert provider.statuses == [429, 500, 200] == statuses(telemetry)
+    call = telemetry.span("chat gpt-5.2")
+    retry = telemetry.span("retry chat.completions")
+    assert (call.status, retry.status, retry.parent) == ("UNSET", "UNSET", call.name)
+    assert (retry["resilience.operation.outcome"], retry["resilience.operation.attempt_count"]) == ("recovered", 3)
+    attempts = [span for span in telemetry.spans if span.name == "attempt"]
+    assert [span.attributes.get("error.type") for span in attempts] == ["429", "500", None]
+    waits = [attributes for name, attributes in retry.events if name == "resilience.retry.scheduled"]
+    assert [each["resilience.retry.delay"] for each in waits] == [MILLISECONDS / 1000] * 2
+    assert {each["resilience.retry.delay.source"] for each in waits} == {"retry_after"}
+
+
+def test_what_is_sent_again_says_how_often(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """As the conventions of HTTP have it."""
+    provider.script = [Fault(503)]
+    sdk.run(chat)
+    assert sorted(span.attributes.get(RESENT, 0) for span in telemetry.spans if span.name == "POST") == [0, 1]
+
+
+def test_a_backoff_is_the_sdks_own(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """Where the server asks for nothing."""
+    provider.script = [Fault(0)]
+    sdk.run(chat)
+    event = telemetry.span("retry chat.completions").event("resilience.retry.scheduled")
+    assert event["resilience.retry.delay.source"] == "backoff"
+    assert 0.3 < float(str(event["resilience.retry.delay"])) <= 0.5
+    assert str(event["error.type"]).endswith("RemoteProtocolError")
+
+
+def test_retries_in_vain_are_exhausted(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """The SDK's error passes, and call and operation are told to have failed."""
+    provider.script = [Fault(429)] * 3
+    with pytest.raises(openai.RateLimitError):
+        sdk.run(chat)
+    call, retry = telemetry.span("chat gpt-5.2"), telemetry.span("retry chat.completions")
+    assert (call.status, call["error.type"]) == ("ERROR", "openai.RateLimitError")
+    assert (retry.status, retry["resilience.operation.outcome"]) == ("ERROR", "exhausted")
+    assert sorted(span.name for span in ours(telemetry)) == sorted([*IN_VAIN, "chat gpt-5.2"])
+
+
+def test_an_error_that_is_not_retried_is_a_failure(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """One attempt, whose status says why."""
+    provider.script = [Fault(400)]
+    with pytest.raises(openai.BadRequestError):
+        sdk.run(chat)
+    retry = telemetry.span("retry chat.completions")
+    assert (retry["resilience.operation.outcome"], retry["resilience.operation.attempt_count"]) == ("failed", 1)
+    assert telemetry.span("attempt")["error.type"] == "400"
+
+
+def test_a_timeout_is_an_error_of_the_attempt(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """Told by its class."""
+    provider.hangs = True
+    with pytest.raises(openai.APITimeoutError):
+        sdk.run(chat, timeout=0.1, max_retries=1)
+    first, second = [span for span in telemetry.spans if span.name == "attempt"]
+    assert first["resilience.error.category"] == second["resilience.error.category"] == "timeout"
+
+
+def test_a_client_that_never_retries_has_no_policy(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """With ``max_retries=0`` there is the call alone."""
+    provider.script = [Fault(500)]
+    with pytest.raises(openai.InternalServerError):
+        sdk.run(chat, max_retries=0)
+    assert [span.name for span in telemetry.spans] == ["chat gpt-5.2"]
+    assert "resilience.operation.attempts" not in telemetry.metrics()
+
+
+def test_a_stream_that_breaks_is_not_sent_for_again(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """The call has failed; the SDK's retries had succeeded when the stream began."""
+    provider.cut = 3
+    with pytest.raises(Exception) as raised:
+        sdk.run(stream)
+    (span,) = ours(telemetry)
+    assert (span.status, span["resilience.stream.chunks"]) == ("ERROR", 3)
+    assert raised.value is not None
+    assert provider.statuses == [200]
+
+
+def test_a_stream_keeps_its_class(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """And what it gives."""
+    with openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+        answer = stream(client)
+        assert type(answer) is openai.Stream
+        assert len(list(answer)) == len(wire.OPENAI_EVENTS) - 1
+    assert telemetry.span("chat gpt-5.2")["resilience.stream.chunks"] == len(wire.OPENAI_EVENTS) - 1
+
+
+@pytest.mark.parametrize("asked", [CHAT, STREAM])
+def test_raw_responses_are_read(telemetry: Telemetry, sdk: Sdk, asked: Any) -> None:
+    """`with_raw_response`, whose stream is followed once the program asks for it."""
+
+    def ask(client: Any) -> Any:
+        return client.chat.completions.with_raw_response.create(**asked)
+
+    async def aask(client: Any) -> Any:
+        return (await ask(client)).parse()
+
+    sdk.run(aask if sdk.is_async else lambda client: ask(client).parse())
+    (span,) = ours(telemetry)
+    assert (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == (20, 6)
+
+
+def test_a_raw_stream_that_nobody_reads_ends_the_call(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """When the response is let go."""
+    with openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+        raw = client.chat.completions.with_raw_response.create(**STREAM)
+        assert ours(telemetry) == []
+        raw.http_response.close()
+        del raw
+        gc.collect()
+    assert telemetry.span("chat gpt-5.2").status == "UNSET"
+
+
+def test_helpers_of_the_sdk_make_one_span(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """`chat.completions.stream` calls `create` inside."""
+    with (
+        openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client,
+        client.chat.completions.stream(**CHAT, stream_options={"include_usage": True}) as events,
+    ):
+        events.until_done()
+    (span,) = ours(telemetry)
+    assert span["gen_ai.usage.output_tokens"] == 6
+
+
+def test_a_cancelled_call_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """While it waits for the answer."""
+    provider.hangs = True
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+            task = asyncio.ensure_future(chat(client))
+            await asyncio.to_thread(provider.asked.wait, 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    span = telemetry.span("chat gpt-5.2")
+    assert (span.status, span["resilience.operation.outcome"]) == ("UNSET", "cancelled")
+
+
+def test_a_call_cancelled_between_attempts_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """While the SDK sleeps."""
+    provider.script = [Fault(429, {"retry-after": "60"})]
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+            with pytest.raises(TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
+                await asyncio.wait_for(chat(client), 0.3)
+
+    asyncio.run(main())
+    retry = telemetry.span("retry chat.completions")
+    assert (retry["resilience.operation.outcome"], retry["resilience.operation.attempt_count"]) == ("cancelled", 1)
+
+
+def test_calls_at_the_same_time_keep_apart(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """Each has attempts of its own, whoever comes first."""
+    provider.script = [Fault(429)] * 4
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x", max_retries=5) as client:
+            await asyncio.gather(*(chat(client) for _ in range(4)))
+
+    asyncio.run(main())
+    calls = [span for span in telemetry.spans if span.name == "chat gpt-5.2"]
+    retries = [span for span in telemetry.spans if span.name == "retry chat.completions"]
+    assert len(calls) == 4
+    assert sum(span["resilience.operation.attempt_count"] - 1 for span in retries) == 4
+    assert len(provider.ledger) == 8
+
+
+def test_a_wait_that_is_too_long_is_told(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """The SDK gives up, or asks again too early, without a word."""
+    provider.script = [Fault(429, {"retry-after": "121"})]
+    if openai.VERSION.startswith("2.0."):  # which asks again at once
+        sdk.run(chat)
+    else:
+        with pytest.raises(openai.RateLimitError):
+            sdk.run(chat)
+        assert telemetry.span("retry chat.completions").event("resilience.retry.refused")["error.type"] == "429"
+    assert _misuse.misuses() == (_misuse.Misuse("retry_after_too_long", "retry", "chat.completions", "openai"),)
+
+
+def test_a_server_that_wants_no_retry_is_no_misuse(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """It says so in a header of its own."""
+    provider.script = [Fault(500, {"x-should-retry": "false"})]
+    with pytest.raises(openai.InternalServerError):
+        sdk.run(chat)
+    assert _misuse.misuses() == ()
+    assert telemetry.span("retry chat.completions").events == []
+
+
+def test_a_call_of_the_program_has_the_usage(telemetry: Telemetry, sdk: Sdk) -> None:
+    """Within `traced_llm_call` there is no second span, also where the function returns something else."""
+
+    def ask(client: Any) -> Any:
+        with traced_llm_call(provider="openai", model="gpt-5.2"):
+            return chat(client).choices[0].message.content
+
+    async def aask(client: Any) -> Any:
+        with traced_llm_call(provider="openai", model="gpt-5.2"):
+            return (await chat(client)).choices[0].message.content
+
+    assert sdk.run(aask if sdk.is_async else ask) == "the secret"
+    (span,) = ours(telemetry)
+    assert (span["gen_ai.usage.input_tokens"], span["gen_ai.usage.output_tokens"]) == (20, 6)
+    assert [value for _, value in telemetry.metrics()["gen_ai.client.token.usage"]] != []
+
+
+def test_usage_is_counted_once_for_the_attempt(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """In a repair loop what was refused is wasted, whoever makes the span of the call."""
+    with openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client, traced_repair("invoice") as repair:
+        for attempt in repair.attempts(2):
+            with attempt:
+                chat(client)
+                attempt.validated("schema", passed=attempt.number == 2)
+    span = telemetry.span("repair invoice")
+    assert (span["resilience.usage.wasted.input_tokens"], span["resilience.usage.useful.input_tokens"]) == (20, 20)
+
+
+def test_the_key_of_another_instrumentation_is_honoured(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """opentelemetry-util-genai says by it that the call has a span; the retries inside are ours to tell."""
+    provider.script = [Fault(429)]
+    token = attach(set_value("opentelemetry.genai.client.inference.context", object()))
+    try:
+        with traced_repair("invoice"):
+            sdk.run(chat)
+    finally:
+        detach(token)
+    assert "chat gpt-5.2" not in {span.name for span in telemetry.spans}
+    assert telemetry.span("retry chat.completions")["resilience.operation.attempt_count"] == 2
+    assert telemetry.span("repair invoice")["resilience.usage.useful.output_tokens"] == 6
+    assert "gen_ai.client.token.usage" not in telemetry.metrics()
+
+
+def test_azure_is_told_by_its_client(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """Its path names the deployment, which does not matter."""
+    options = {"azure_endpoint": provider.url, "api_key": "x", "api_version": "2026-01-01"}
+    with openai.AzureOpenAI(**options) as client:
+        chat(client)
+    (span,) = ours(telemetry)
+    assert span["gen_ai.provider.name"] == "azure.ai.openai"
+
+
+def test_other_requests_have_their_retries_alone(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """A list of files is no call of a model."""
+    provider.script, provider.body = [Fault(500)], {"object": "list", "data": [], "has_more": False}
+    with openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+        list(client.files.list())
+    retry = telemetry.span("retry files")
+    assert retry["resilience.operation.outcome"] == "recovered"
+    assert not [span for span in telemetry.spans if "gen_ai.operation.name" in span.attributes]
+
+
+def test_suppressed_instrumentation_is_silent(telemetry: Telemetry, sdk: Sdk) -> None:
+    """As OpenTelemetry asks for."""
+    with suppress_instrumentation():
+        sdk.run(chat)
+    assert telemetry.spans == []
+
+
+def test_uninstrument_restores_everything(telemetry: Telemetry, sdk: Sdk) -> None:
+    """Each method is what it was."""
+    instrumentor = OpenAIInstrumentor()
+    base = openai._base_client
+    instrumentor.uninstrument()
+    before = [dict(vars(cls)) for cls in (base.SyncAPIClient, base.AsyncAPIClient, base.BaseClient)]
+    instrumentor.instrument()
+    assert vars(base.SyncAPIClient)["request"] is not before[0]["request"]
+    instrumentor.uninstrument()
+    after = [dict(vars(cls)) for cls in (base.SyncAPIClient, base.AsyncAPIClient, base.BaseClient)]
+    assert before == after
+    assert not any(hasattr(value, "__wrapped__") and "spanguard" in repr(value) for each in after for value in each.values())
+    sdk.run(chat)
+    assert telemetry.spans == []
+
+
+def test_nothing_that_was_said_is_recorded(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """Neither by the user, nor by the model, nor by an error."""
+    provider.script = [Fault(429), Fault(400)]
+    with pytest.raises(openai.BadRequestError):
+        sdk.run(chat)
+    assert "secret" not in json.dumps([span.attributes for span in telemetry.spans], default=str)
+    assert "secret" not in repr(telemetry.logs)
