@@ -117,6 +117,25 @@ def test_sampled_spans_are_told_of(tmp_path):
     assert said == [] or said[-1].startswith("spans were sampled or lost: there are ")
 
 
+def test_http_requests_told_by_hand_are_counted_by_spans(tmp_path):
+    """Where no HTTP instrumentation counts them; the verdict says so."""
+    program = """
+import spanguard
+spanguard.configure(run="ci-1")
+with spanguard.traced_retry("get") as retry:
+    for attempt, status in zip(retry.attempts(4), (429, 503, 429, 200)):
+        with attempt:
+            attempt.http(method="GET", status=status)
+            attempt.validated("status", passed=status == 200)
+"""
+    spanguard(tmp_path, "-c", program)
+    code, verdicts, _ = gate(tmp_path, [threshold("http_429_ratio", "lte", 0.5)], "--run", "ci-1")
+    assert (code, verdicts["http_429_ratio"]["value"], verdicts["http_429_ratio"]["sample"]) == (0, 0.5, 4)
+    assert verdicts["http_429_ratio"]["notes"] == [
+        "HTTP requests are counted by spans, as no HTTP instrumentation counts them"
+    ]
+
+
 def test_exit_codes(recorded):
     """1 if an objective is not met, 2 if nobody knows, and 1 if both."""
     missed, unknown = ratio("success", 0.99), threshold("cache_hit_ratio", "gte", 0.5, name="b")

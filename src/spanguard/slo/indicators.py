@@ -309,8 +309,8 @@ _INDICATORS: Final = (
     ),
     _share(
         "http_429_ratio",
-        "HTTP requests that were answered with 429 (too many requests), as an HTTP instrumentation of OpenTelemetry counts "
-        "them.",
+        "HTTP requests that were answered with 429, by the metrics of an HTTP instrumentation of OpenTelemetry; without one, "
+        "by the spans of `attempt.http` in the local store, and unknown to Prometheus.",
         _REFUSED,
         _REQUESTS,
         "HTTP requests",

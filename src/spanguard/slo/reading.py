@@ -7,9 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from spanguard.slo.indicators import INDICATORS, Above, Count, Filters, Formula, Piece, Quantile, Ratio, Sum, pieces
+from spanguard.slo.indicators import (
+    HTTP,
+    INDICATORS,
+    OLD_HTTP,
+    Above,
+    Count,
+    Filters,
+    Formula,
+    Piece,
+    Quantile,
+    Ratio,
+    Sum,
+    pieces,
+)
 from spanguard.store.database import Database
-from spanguard.store.from_spans import span_tallies
+from spanguard.store.from_spans import http_tallies, span_tallies
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import Tallies, Tally, known_runs, share_up_to, slices, tallies
 from spanguard.store.selection import SECOND_NS, Selection
@@ -18,6 +31,8 @@ _FROM_SPANS: Final = (
     "computed from spans, as this run is one of association(run=): what makes no span (retries that succeed at once below "
     "another span, admitted calls of breakers, short waits) is not in it"
 )
+_REQUESTS: Final = "HTTP requests are counted by spans, as no HTTP instrumentation counts them"
+_HTTP: Final = frozenset({HTTP.name, OLD_HTTP.name})
 _NO_QUERIES: Final = "a query in PromQL needs --prometheus"
 _SAMPLED: Final = "spans were sampled or lost: there are {spans} of {calls} calls"
 
@@ -101,11 +116,18 @@ class StoreSource:
     ) -> tuple[Figures, tuple[str, ...]]:
         """Return what the formulas are computed from, and what is to be said about it; without seconds it is all there is."""
         names, selection = _names(terms), self._selection(filters, seconds)
-        if filters.run is not None and known_runs(self.db, filters.run) == (False, True):
-            found, spans, calls = span_tallies(self.db, filters.run, filters.service, selection)
+        if self._on_spans_alone(filters):
+            found, spans, calls = span_tallies(self.db, filters.run or "", filters.service, selection)
             notes = (_FROM_SPANS, *([_SAMPLED.format(spans=spans, calls=calls)] if spans < calls else []))
-            return Figures(found, filters, seconds), notes
-        return Figures(self._points(names, filters.service, selection), filters, seconds), ()
+        else:
+            found, notes = self._points(names, filters.service, selection), ()
+        if names and not _HTTP.isdisjoint(names) and _HTTP.isdisjoint(found):
+            requests = http_tallies(self.db, selection, filters.service)
+            found, notes = {**found, HTTP.name: requests}, (*notes, *([_REQUESTS] if requests else []))
+        return Figures(found, filters, seconds), notes
+
+    def _on_spans_alone(self, filters: Filters) -> bool:
+        return filters.run is not None and known_runs(self.db, filters.run) == (False, True)
 
     def _points(self, names: tuple[str, ...], service: str | None, selection: Selection) -> Tallies:
         """Read all that SLIs are made of, once for all objectives that look at the same time."""
@@ -129,6 +151,8 @@ class StoreSource:
         """
         if isinstance(term, str):
             raise CannotTell(_NO_QUERIES)
+        if self._on_spans_alone(filters):
+            raise CannotTell("slices of time need metrics, and a run of association(run=) has spans alone")
         found = slices(self.db, self._selection(filters, seconds), _names([term]), filters.service, length)
         known = (Figures(each, filters, length).number(term) for _, each in sorted(found.items()))
         values = [1 - each if flipped else each for each in known if each is not None]

@@ -14,7 +14,7 @@ from typing import Final
 
 from spanguard import semconv
 from spanguard.semconv import Metric
-from spanguard.store.columns import PROMOTED
+from spanguard.store.columns import PROMOTED, attribute
 from spanguard.store.database import Database
 from spanguard.store.indicators import Tallies, Tally
 from spanguard.store.selection import Selection
@@ -33,6 +33,11 @@ _VERDICTS: Final = """SELECT e.attributes FROM span_events AS e
     WHERE s.run = :run AND e.name IN (:evaluation, :failed) AND {where}"""
 _POINTS: Final = "SELECT total(count) FROM metric_points WHERE resource_id = ? AND name IN (?, ?)"
 _CALLS: Final = "SELECT count(*) FROM spans WHERE resource_id = ? AND operation IS NOT NULL"
+
+_STATUS: Final = f"coalesce({attribute(semconv.HTTP_STATUS)}, {attribute('http.status_code')})"
+_REQUESTS: Final = f"""SELECT {_STATUS} AS status, count(*) AS count FROM spans AS s
+    JOIN resources AS r ON r.id = s.resource_id
+    WHERE s.kind = 'CLIENT' AND {_STATUS} IS NOT NULL AND {{where}} GROUP BY 1"""  # noqa: S608 - names of the vocabulary
 
 _One = tuple[Metric, dict[str, object], float]
 
@@ -60,6 +65,15 @@ def span_tallies(db: Database, run: str, service: str | None, selection: Selecti
     known = sum(int(db.rows(_CALLS, [each])[0][0]) for each in resources)
     counted = sum(int(db.rows(_POINTS, [each, *durations])[0][0]) for each in resources)
     return by_name, known, counted
+
+
+def http_tallies(db: Database, selection: Selection, service: str | None) -> list[Tally]:
+    """Count HTTP requests by status from spans: those of `Attempt.http`, which no HTTP instrumentation counts."""
+    where, values = selection.of("s.start_ns", "coalesce(s.run, r.run)")
+    if service is not None:
+        where, values = f"{where} AND r.service = :service", {**values, "service": service}
+    rows = db.rows(_REQUESTS.format(where=where), values)
+    return [Tally({semconv.HTTP_STATUS: row["status"]}, count=int(row["count"])) for row in rows]
 
 
 def _measured(rows: Iterable[sqlite3.Row]) -> Iterator[_One]:
