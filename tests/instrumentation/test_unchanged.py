@@ -76,7 +76,9 @@ def calls(telemetry: Telemetry) -> list[Span]:
 
 def sent(telemetry: Telemetry) -> Counter[Any]:
     """Return how often each status stands on a span of HTTP."""
-    return Counter(span.attributes.get("http.response.status_code") for span in telemetry.spans if span.name == "POST")
+    names = "http.response.status_code", "http.status_code"  # the second is what httpx' instrumentation calls it by default
+    sent = [span.attributes for span in telemetry.spans if span.name == "POST"]
+    return Counter(each.get(names[0], each.get(names[1])) for each in sent)
 
 
 def attempts(telemetry: Telemetry, library: str) -> list[Span]:

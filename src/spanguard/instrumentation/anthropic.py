@@ -1,0 +1,43 @@
+"""anthropic 2.0 to 2.11, sync and async, also for Bedrock and Vertex AI.
+
+What is seen: under the span that the SDK itself makes of each call, its retries: an operation `retry` named for the API, an
+attempt for each time that the request was sent, its status or error, and each wait, with who chose it. What the call used
+is counted for the attempt that it serves. Where the SDK makes no span (``ANTHROPIC_OPEN_TELEMETRY=false``) and nobody else
+does, the call has one of ours, with its usage. With ``max_retries=0`` there is no operation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs
+from spanguard.instrumentation._stainless import Sdk, SdkCall, patches
+
+_APIS: Final = {
+    "v1/messages": ("messages", "chat"),
+    "v1/complete": ("completions", "text_completion"),
+    **{name: (name, None) for name in ("agents", "environments", "files", "messages", "models", "sessions", "skills")},
+}
+
+
+def _provider(client: Any) -> str:
+    name = type(client).__name__
+    if "Bedrock" in name:
+        return "aws.bedrock"
+    return "gcp.vertex_ai" if "Vertex" in name else "anthropic"
+
+
+class _Anthropic(Sdk):
+    """The SDK, which tells by an argument whether it has made a span, whether that is sampled or not."""
+
+    def call(self, args: Args, kwargs: Kwargs) -> SdkCall | None:
+        """Return the started call of one request of a client."""
+        return self.started(args, kwargs, has_span=kwargs.get("call") is not None)
+
+
+class AnthropicInstrumentor(Instrumentor):
+    """Shows the retries of the anthropic SDK."""
+
+    library = "anthropic"
+    requires = ("anthropic >= 2, < 3",)
+    patches = patches(_Anthropic("anthropic", _APIS, _provider), "_request", raw="_legacy_response.LegacyAPIResponse")

@@ -1,0 +1,158 @@
+"""instructor 1.13 to 1.17, sync and async, whichever provider's SDK is below it.
+
+What is seen: each call with a ``response_model``, as an operation `repair` named for the function that makes it, with an
+attempt for each answer that was asked for; of each answer the verdict, with the kind of pydantic's first complaint as its
+rule; and what the refused answers have cost. Neither the answer nor a complaint's text or place is recorded. The loop runs
+on tenacity, which leaves it to this instrumentor; retries of the SDK inside are the SDK's own.
+
+Where no instrumentation of the SDK counts what a call used, it is read from the answer. Streams of partial objects are
+validated by whoever reads them, after the loop: of those the last attempt counts as a success.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Any, Final
+
+from spanguard._core.attempt import Attempt
+from spanguard._core.border import quiet
+from spanguard._core.operation import Operation
+from spanguard._core.readers.response import read
+from spanguard._core.scope import Scope, current_scope
+from spanguard._core.usage import NOTHING, Spent
+from spanguard.instrumentation import _names
+from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, argument, around, before, module_of
+from spanguard.vocabulary.declared import declare
+from spanguard.vocabulary.models import model_name
+
+_LIBRARY: Final = "instructor"
+_VERDICT: Final = "response_model"
+_REFUSALS: Final = ("ValidationError", "AsyncValidationError", "JSONDecodeError", "ResponseParsingError")
+
+
+class Repair(Operation):
+    """One call with a response model, however many answers it takes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("repair", name, None, _LIBRARY)
+        self.state: object = None
+        self.asking: Attempt | None = None
+
+    @quiet
+    def ask(self, state: Any) -> None:
+        """Begin the attempt that tenacity's state of the loop stands at."""
+        if self.state is None:
+            self.state = state
+            most = getattr(state.retry_object.stop, "max_attempt_number", None)
+            self._limit = most if isinstance(most, int) else None
+        self.asking = self.attempt()
+        self.asking.start()
+        self.asking.resume()
+
+    @quiet
+    def answered(self, error: BaseException | None) -> None:
+        """Hear how the attempt ended: the answer is used, was refused, or never came."""
+        attempt, self.asking = self.asking, None
+        if attempt is None:
+            return
+        cause = error
+        if _over_budget(error):
+            self.refused()
+            cause = error.__cause__ if error is not None else None
+        declare(_VERDICT)
+        if cause is None:
+            attempt.validated(_VERDICT, passed=True)
+        elif _refuses(cause):
+            rule = _rule(cause)
+            declare(rule)
+            last = cause is not error or attempt.number == self._limit
+            attempt.validated(_VERDICT, passed=False, rule=rule, action="blocked" if last else "retried")
+        attempt.suspend()
+        attempt.finish(cause)
+
+    def used(self, response: object) -> None:
+        """Hear of an answer; what it used is counted if no call inside the attempt has told of any."""
+        attempt = self.asking
+        if attempt is None or attempt.seen is not None:
+            return
+        reading = read(response)
+        if reading.usage is not NOTHING:
+            attempt.spend([Spent(reading.usage, reading.provider, model_name(reading.model) if reading.model else None)])
+
+    def _tried_all(self) -> bool:
+        return self._last is not None and self._last.outcome == "invalid"
+
+
+def _over_budget(error: BaseException | None) -> bool:
+    return error is not None and any(cls.__name__ == "TokenBudgetError" for cls in type(error).__mro__)
+
+
+def _refuses(error: BaseException) -> bool:
+    return any(cls.__name__ in _REFUSALS for cls in type(error).__mro__)
+
+
+def _rule(error: Any) -> str:
+    """Return what kind of complaint it is, of those that pydantic knows; validators of the program can make up their own."""
+    if not hasattr(error, "errors") or not callable(error.errors):
+        return "json_invalid" if type(error).__name__ == "JSONDecodeError" else "value_error"
+    kinds = [each.get("type") for each in error.errors(include_url=False, include_context=False, include_input=False)]
+    known = typing.get_args(module_of("pydantic_core.core_schema").ErrorType)
+    return next((kind for kind in kinds if kind in known), "value_error")
+
+
+def _open(args: Args, kwargs: Kwargs) -> Repair | None:
+    if argument(args, kwargs, 1, "response_model") is None:
+        return None
+    frame = _names.caller(_LIBRARY)
+    repair = Repair(_names.known("repair", frame and _names.place_name(frame), _LIBRARY))
+    repair.start()
+    return repair if repair.started else None
+
+
+def _running() -> Repair | None:
+    scope: Scope | None = current_scope()
+    while scope is not None:
+        if isinstance(scope, Repair) and not scope.done:
+            return scope
+        scope = scope.parent
+    return None
+
+
+def _entered(manager: Any, _args: Args, _kwargs: Kwargs) -> None:
+    repair, state = _running(), manager.retry_state
+    if repair is not None and repair.state in (None, state):  # not a loop of somebody else's inside
+        repair.ask(state)
+
+
+def _exited(manager: Any, args: Args, kwargs: Kwargs) -> None:
+    repair = _running()
+    if repair is not None and repair.state is manager.retry_state:
+        repair.answered(argument(args, kwargs, 1, "exc_value"))
+
+
+def _responded(_instance: Any, args: Args, kwargs: Kwargs) -> None:
+    repair = _running()
+    if repair is not None:
+        repair.used(argument(args, kwargs, 0, "response"))
+
+
+class InstructorInstrumentor(Instrumentor):
+    """Shows the repair loops of instructor."""
+
+    library = _LIBRARY
+    requires = ("instructor >= 1.13, < 2",)
+    owns = (_LIBRARY,)
+    patches = (
+        *(
+            Patch("instructor.core.patch", name, around(_open), versions="< 1.16")
+            for name in ("retry_sync", "retry_async")
+        ),
+        *(
+            Patch("instructor.v2.core.patch", f"{name}_v2", around(_open), versions=">= 1.16")
+            for name in ("retry_sync", "retry_async")
+        ),
+        Patch("instructor.core.retry", "update_total_usage", before(_responded), versions="< 1.16"),
+        Patch("instructor.v2.core.retry", "update_total_usage", before(_responded), versions=">= 1.16"),
+        *(Patch("tenacity", f"AttemptManager.{name}", before(_entered)) for name in ("__enter__", "__aenter__")),
+        *(Patch("tenacity", f"AttemptManager.{name}", before(_exited)) for name in ("__exit__", "__aexit__")),
+    )
