@@ -8,8 +8,6 @@ from pathlib import Path
 
 from slo.slo_files import ratio
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "slo" / "slo.yaml"
-
 
 def slo_file(directory: Path, **changes: object) -> Path:
     """Write a file with one SLO."""

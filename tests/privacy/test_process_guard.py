@@ -170,11 +170,12 @@ def test_every_place_of_the_guard_is_found_in_this_sdk() -> None:
 
 def test_switching_off_leaves_what_somebody_else_has_put_there_since(monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch is undone only if it is still ours."""
-    process.switch_on()
 
     def others(self: object, span: ReadableSpan) -> None: ...
 
-    monkeypatch.setattr(SynchronousMultiSpanProcessor, "on_end", others)
+    monkeypatch.setattr(SynchronousMultiSpanProcessor, "on_end", SynchronousMultiSpanProcessor.on_end)  # restored at the end
+    process.switch_on()
+    SynchronousMultiSpanProcessor.on_end = others  # type: ignore[method-assign]
     process.switch_off()
     assert SynchronousMultiSpanProcessor.on_end is others
 

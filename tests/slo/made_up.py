@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from random import Random
 from typing import Any
@@ -67,4 +68,5 @@ def play(program: Any, made: list[tuple[Metric, float, dict[str, str]]], random:
         program.observe(semconv.BREAKER_STATE_NOW, observed)
         told += [(semconv.BREAKER_STATE_NOW.name, each.value, dict(each.attributes or {})) for each in observed]
         program.export()
+        time.sleep(0.005)  # Prometheus keeps one sample a millisecond
     return told

@@ -214,6 +214,12 @@ def test_status_says_what_waits_and_what_became_of_the_rest(tmp_path: Path, cloc
     assert found.dropped == 7
 
 
+def test_a_spool_that_is_being_made_is_empty(tmp_path: Path) -> None:
+    """Whoever looks at that moment sees that nothing waits."""
+    (tmp_path / "spool.db").touch()
+    assert status(tmp_path / "spool.db") == ((), {})
+
+
 def test_what_is_gone_is_not_counted_twice(tmp_path: Path) -> None:
     """When two have sent the same batch, because a lease ran out."""
     with closing(make(tmp_path)) as spool:

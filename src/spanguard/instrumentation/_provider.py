@@ -39,12 +39,12 @@ class ProviderCall(Call):
         self._unseen = False
 
     @quiet
-    def start(self, attributes: Attributes) -> None:
-        """Start the call, with a span unless it has one already."""
+    def start(self, attributes: Attributes, *, has_span: bool = False) -> None:
+        """Start the call, with a span unless it has one already, as the SDK says or the context."""
         if not on():
             return
         self._teller = _around()
-        self._unseen = self._operation is None or self._teller is not None or _has_span()
+        self._unseen = self._operation is None or self._teller is not None or has_span or _has_span()
         if self._unseen:
             self.begin()
         else:

@@ -12,10 +12,8 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary, finalize
 
 from spanguard import semconv
-from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
-from spanguard._core.operation import Operation
 from spanguard._core.recorder import Attributes
 from spanguard._core.request import request_attributes
 from spanguard._core.scope import Scope, current_scope
@@ -23,6 +21,7 @@ from spanguard._core.stream import conclude
 from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import Args, Kwargs, Outcome, Patch, after, argument, around, before
 from spanguard.instrumentation._provider import ProviderCall
+from spanguard.instrumentation._tries import Tries
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.models import model_name
 
@@ -35,7 +34,7 @@ class Sdk(NamedTuple):
 
     library: str
     apis: Mapping[str, tuple[str, str | None]]
-    """The name of the API for the path of a request, and the operation of the conventions if it calls a model."""
+    """For the path of a request the name of the API, and the operation of the conventions if it calls a model."""
     provider: Callable[[Any], str]
 
     def call(self, args: Args, kwargs: Kwargs) -> SdkCall | None:
@@ -49,7 +48,8 @@ class Sdk(NamedTuple):
         retries = options.get_max_retries(client.max_retries)
         if retries > 0:  # a client that never sends again has no policy to tell of
             call.sending = Sending(_names.known("retry", name, self.library), retries + 1, self.library)
-        call.start({**request_attributes(body), **_host(client)})
+        # By `call` the anthropic SDK hands on the span that it has made.
+        call.start({**request_attributes(body), **_host(client)}, has_span=kwargs.get("call") is not None)
         return call if call.started else None
 
     def api(self, url: str) -> tuple[str, str | None]:
@@ -67,29 +67,25 @@ def _host(client: Any) -> Attributes:
     return {semconv.SERVER_ADDRESS: host} if host else {}
 
 
-class Sending(Operation):
+class Sending(Tries):
     """The retries of one request."""
 
     def __init__(self, name: str, limit: int, library: str) -> None:
         super().__init__("retry", name, limit, library)
         self.name = name
         self.library = library
-        self._sent: Attempt | None = None
 
     @quiet
     def send(self) -> None:
         """Begin an attempt."""
         if not self.started:
             self.start()
-        self.ended_with(None)
-        self._sent = self.attempt()
-        self._sent.start()
-        self._sent.resume()
+        self.again()
 
     @quiet
     def ended_with(self, response: Any, error: BaseException | None = None) -> None:
         """Hear how the attempt ended: with a response, whatever its status, or with an error of the transport."""
-        attempt, self._sent = self._sent, None
+        attempt = self.trying
         if attempt is None:
             return
         attempt.stop()
@@ -97,8 +93,7 @@ class Sending(Operation):
             attempt.http(response)
             if response.status_code >= 400:
                 attempt.error, error = from_status(response.status_code), None
-        attempt.suspend()
-        attempt.finish(error)
+        self.leave(error)
 
     def misused(self) -> None:
         """Tell that the server asked for a wait that the SDK does not grant."""
@@ -216,17 +211,30 @@ def _refused(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
         sending.misused()
 
 
-def _parsed(raw: Any, _args: Args, _kwargs: Kwargs, outcome: Outcome) -> None:
+@quiet
+def _opened(raw: Any, stream: object) -> None:
     call = _raw.pop(raw, None)
-    if call is not None and outcome.error is None:
-        call.opened(outcome.result)
+    if call is not None:
+        call.opened(stream)
 
 
-def patches(sdk: Sdk, request: str, *, raw: str = "") -> tuple[Patch, ...]:
-    """Return the patches of one SDK; ``request`` is the method with the loop, ``raw`` the class of raw responses."""
+def _parse(wrapped: Callable[..., Any], raw: Any, args: Args, kwargs: Kwargs) -> Any:
+    parsed = wrapped(*args, **kwargs)
+    _opened(raw, parsed)
+    return parsed
+
+
+async def _aparse(wrapped: Callable[..., Any], raw: Any, args: Args, kwargs: Kwargs) -> Any:
+    parsed = await wrapped(*args, **kwargs)
+    _opened(raw, parsed)
+    return parsed
+
+
+def patches(sdk: Sdk, request: str, *raw: str) -> tuple[Patch, ...]:
+    """Return the patches of one SDK; ``request`` is the method with the loop, ``raw`` more classes of raw responses."""
     base = f"{sdk.library}._base_client"
     both = ("SyncAPIClient", "AsyncAPIClient")
-    module, _, kind = raw.rpartition(".")
+    unparsed = [each.rsplit(".", 1) for each in ("_response.APIResponse", *raw)]
     return (
         *(Patch(base, f"{each}.{request}", around(sdk.call)) for each in both),
         Patch(base, "BaseClient._build_request", before(_built)),
@@ -234,5 +242,6 @@ def patches(sdk: Sdk, request: str, *, raw: str = "") -> tuple[Patch, ...]:
         *(Patch(base, f"{each}._sleep_for_retry", before(_failed)) for each in both),
         Patch(base, "BaseClient._calculate_retry_timeout", after(_scheduled)),
         Patch(base, "BaseClient._should_retry", after(_refused)),
-        *((Patch(f"{sdk.library}.{module}", f"{kind}.parse", after(_parsed)),) if raw else ()),
+        *(Patch(f"{sdk.library}.{module}", f"{kind}.parse", _parse) for module, kind in unparsed),
+        Patch(f"{sdk.library}._response", "AsyncAPIResponse.parse", _aparse),
     )

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs
-from spanguard.instrumentation._stainless import Sdk, SdkCall, patches
+from spanguard.instrumentation._adapter import Instrumentor
+from spanguard.instrumentation._stainless import Sdk, patches
 
 _APIS: Final = {
     "v1/messages": ("messages", "chat"),
@@ -27,17 +27,9 @@ def _provider(client: Any) -> str:
     return "gcp.vertex_ai" if "Vertex" in name else "anthropic"
 
 
-class _Anthropic(Sdk):
-    """The SDK, which tells by an argument whether it has made a span, whether that is sampled or not."""
-
-    def call(self, args: Args, kwargs: Kwargs) -> SdkCall | None:
-        """Return the started call of one request of a client."""
-        return self.started(args, kwargs, has_span=kwargs.get("call") is not None)
-
-
 class AnthropicInstrumentor(Instrumentor):
     """Shows the retries of the anthropic SDK."""
 
     library = "anthropic"
     requires = ("anthropic >= 2, < 3",)
-    patches = patches(_Anthropic("anthropic", _APIS, _provider), "_request", raw="_legacy_response.LegacyAPIResponse")
+    patches = patches(Sdk("anthropic", _APIS, _provider), "_request")

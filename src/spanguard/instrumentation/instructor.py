@@ -14,48 +14,35 @@ from __future__ import annotations
 import typing
 from typing import Any, Final
 
-from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
-from spanguard._core.operation import Operation
-from spanguard._core.readers.response import read
-from spanguard._core.scope import Scope, current_scope
-from spanguard._core.usage import NOTHING, Spent
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, argument, around, before, module_of
+from spanguard.instrumentation._tries import Tries, running
 from spanguard.vocabulary.declared import declare
-from spanguard.vocabulary.models import model_name
 
 _LIBRARY: Final = "instructor"
 _VERDICT: Final = "response_model"
 _REFUSALS: Final = ("ValidationError", "AsyncValidationError", "JSONDecodeError", "ResponseParsingError")
 
 
-class Repair(Operation):
+class Repair(Tries):
     """One call with a response model, however many answers it takes."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__("repair", name, None, _LIBRARY)
-        self.state: object = None
-        self.asking: Attempt | None = None
 
     @quiet
     def ask(self, state: Any) -> None:
         """Begin the attempt that tenacity's state of the loop stands at."""
-        if self.state is None:
-            self.state = state
+        if self.owner is None:
+            self.owner = state
             most = getattr(state.retry_object.stop, "max_attempt_number", None)
             self._limit = most if isinstance(most, int) else None
-        self.asking = self.attempt()
-        self.asking.start()
-        self.asking.resume()
+        self.again()
 
     @quiet
     def answered(self, error: BaseException | None) -> None:
         """Hear how the attempt ended: the answer is used, was refused, or never came."""
-        attempt, self.asking = self.asking, None
+        attempt, cause = self.trying, error
         if attempt is None:
             return
-        cause = error
         if _over_budget(error):
             self.refused()
             cause = error.__cause__ if error is not None else None
@@ -67,17 +54,7 @@ class Repair(Operation):
             declare(rule)
             last = cause is not error or attempt.number == self._limit
             attempt.validated(_VERDICT, passed=False, rule=rule, action="blocked" if last else "retried")
-        attempt.suspend()
-        attempt.finish(cause)
-
-    def used(self, response: object) -> None:
-        """Hear of an answer; what it used is counted if no call inside the attempt has told of any."""
-        attempt = self.asking
-        if attempt is None or attempt.seen is not None:
-            return
-        reading = read(response)
-        if reading.usage is not NOTHING:
-            attempt.spend([Spent(reading.usage, reading.provider, model_name(reading.model) if reading.model else None)])
+        self.leave(cause)
 
     def _tried_all(self) -> bool:
         return self._last is not None and self._last.outcome == "invalid"
@@ -93,9 +70,10 @@ def _refuses(error: BaseException) -> bool:
 
 def _rule(error: Any) -> str:
     """Return what kind of complaint it is, of those that pydantic knows; validators of the program can make up their own."""
-    if not hasattr(error, "errors") or not callable(error.errors):
+    if not callable(getattr(error, "errors", None)):
         return "json_invalid" if type(error).__name__ == "JSONDecodeError" else "value_error"
-    kinds = [each.get("type") for each in error.errors(include_url=False, include_context=False, include_input=False)]
+    complaints: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+    kinds = [each.get("type") for each in complaints]
     known = typing.get_args(module_of("pydantic_core.core_schema").ErrorType)
     return next((kind for kind in kinds if kind in known), "value_error")
 
@@ -104,34 +82,25 @@ def _open(args: Args, kwargs: Kwargs) -> Repair | None:
     if argument(args, kwargs, 1, "response_model") is None:
         return None
     frame = _names.caller(_LIBRARY)
-    repair = Repair(_names.known("repair", frame and _names.place_name(frame), _LIBRARY))
+    repair = Repair("repair", _names.known("repair", frame and _names.place_name(frame), _LIBRARY), None, _LIBRARY)
     repair.start()
     return repair if repair.started else None
 
 
-def _running() -> Repair | None:
-    scope: Scope | None = current_scope()
-    while scope is not None:
-        if isinstance(scope, Repair) and not scope.done:
-            return scope
-        scope = scope.parent
-    return None
-
-
 def _entered(manager: Any, _args: Args, _kwargs: Kwargs) -> None:
-    repair, state = _running(), manager.retry_state
-    if repair is not None and repair.state in (None, state):  # not a loop of somebody else's inside
+    repair, state = running(Repair), manager.retry_state
+    if repair is not None and repair.owner in (None, state):  # not a loop of somebody else's inside
         repair.ask(state)
 
 
 def _exited(manager: Any, args: Args, kwargs: Kwargs) -> None:
-    repair = _running()
-    if repair is not None and repair.state is manager.retry_state:
+    repair = running(Repair, manager.retry_state)
+    if repair is not None:
         repair.answered(argument(args, kwargs, 1, "exc_value"))
 
 
 def _responded(_instance: Any, args: Args, kwargs: Kwargs) -> None:
-    repair = _running()
+    repair = running(Repair)
     if repair is not None:
         repair.used(argument(args, kwargs, 0, "response"))
 
@@ -143,10 +112,7 @@ class InstructorInstrumentor(Instrumentor):
     requires = ("instructor >= 1.13, < 2",)
     owns = (_LIBRARY,)
     patches = (
-        *(
-            Patch("instructor.core.patch", name, around(_open), versions="< 1.16")
-            for name in ("retry_sync", "retry_async")
-        ),
+        *(Patch("instructor.core.patch", name, around(_open), versions="< 1.16") for name in ("retry_sync", "retry_async")),
         *(
             Patch("instructor.v2.core.patch", f"{name}_v2", around(_open), versions=">= 1.16")
             for name in ("retry_sync", "retry_async")

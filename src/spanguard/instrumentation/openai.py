@@ -6,7 +6,7 @@ the usage alone is counted, for the attempt that the call serves. Inside it the 
 operation `retry` named for the API, an attempt for each time that it was sent, its status or error, and each wait, with who
 chose it. With ``max_retries=0`` there is no such operation.
 
-Of ``with_streaming_response`` the usage is not seen.
+Of ``with_raw_response`` and ``with_streaming_response`` a stream is followed, and a body read, when the program parses it.
 """
 
 from __future__ import annotations
@@ -51,4 +51,4 @@ class OpenAIInstrumentor(Instrumentor):
 
     library = "openai"
     requires = ("openai >= 2, < 4",)
-    patches = patches(Sdk("openai", _APIS, _provider), "request", raw="_legacy_response.LegacyAPIResponse")
+    patches = patches(Sdk("openai", _APIS, _provider), "request", "_legacy_response.LegacyAPIResponse")

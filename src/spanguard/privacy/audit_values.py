@@ -13,9 +13,11 @@ from spanguard import semconv
 from spanguard.privacy import modes
 from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, is_event, is_schema_url, is_scope, rule_of
 from spanguard.privacy.conventions.known import MODEL
+from spanguard.privacy.conventions.stack import Stack, is_stack
 from spanguard.privacy.names import _TAILS, _WORDS
 from spanguard.privacy.rules import LARGEST, Rule
 from spanguard.vocabulary.declared import is_declared, is_declared_key
+from spanguard.vocabulary.models import is_published
 from spanguard.vocabulary.pseudonyms import Pseudonym, looks_like_one
 from spanguard.vocabulary.versions import is_version
 
@@ -97,6 +99,8 @@ def _under(rule: Rule, key: str, value: object) -> Reason | None:
     cleaned = rule.clean(given)
     if type(cleaned) is type(given) and cleaned == given and str(cleaned) == str(given):  # True is 1, and 1.0 is 1
         return None
+    if type(rule) is Stack and type(value) is str and is_stack(value):
+        return None
     if key in _OWN_NAMES and type(value) is str:
         return None if _is_drawn(key, value) else _own_name(key, value)
     return _refused(value)
@@ -134,10 +138,16 @@ def _own_name(key: str, value: str) -> Reason:
 def _marked(value: object) -> object:
     """Return the value as the rules know it: what looks like a pseudonym as one, for there is no other way to tell here."""
     if type(value) is str:
-        return Pseudonym(value) if looks_like_one(value) else value
+        return Pseudonym(value) if looks_like_one(value) or _is_fine_tuned(value) else value
     if type(value) is list or type(value) is tuple:
         return tuple(_marked(element) for element in value)
     return value
+
+
+def _is_fine_tuned(value: str) -> bool:
+    """Whether it is what stands for a fine-tuned model: the published one that it was made from, and a pseudonym."""
+    base, _, rest = value.removeprefix("ft:").partition(":h:")
+    return value.startswith("ft:") and looks_like_one(f"h:{rest}") and is_published(base)
 
 
 def _refused(value: object) -> Reason:

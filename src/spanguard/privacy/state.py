@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from spanguard.privacy import canary, declarations, places, process
+from spanguard.privacy import canary, declarations, modes, places, process
 from spanguard.privacy.dropped import DroppedKey, lately
 from spanguard.privacy.keys import FILE
 from spanguard.settings import Settings, SettingsError, state_directory
@@ -30,11 +30,13 @@ class State(NamedTuple):
 
 def look() -> State:
     """Switch the process guard on in this process, send a canary through it, and say how the guard stands."""
-    was_on = process.is_on()
+    was_on, mode = process.is_on(), modes.mode
+    modes.use("strict")
     process.switch_on()
     try:
         survivors = canary.survivors(whole_process=True)
     finally:
+        modes.use(mode)
         if not was_on:
             process.switch_off()
     directory = state_directory()

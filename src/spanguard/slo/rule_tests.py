@@ -31,7 +31,7 @@ class _Series:
     constant: bool = False
 
     def written(self, minutes: int) -> dict[str, object]:
-        matchers = ",".join(f"{key}={json.dumps(value)}" for key, value in self.labels.items())
+        matchers = ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in self.labels.items())
         start, step = (f"{self.step:g}", 0) if self.constant else ("0", self.step)
         return {"series": f"{self.name}{{{matchers}}}", "values": f"{start}+{step:g}x{minutes}"}
 
@@ -64,6 +64,8 @@ def _recorded_cases(group: Group) -> Iterator[dict[str, object]]:
     bad = _violation(group)
     for title, value in (("no violation", 1.0 - bad if group.asked.budget else _kept(group)), ("violation", bad)):
         series = [_Series(name, labels, value, constant=True) for name in names]
+        enough = [each.name for each in group.records if ":sli_sample:" in each.name]
+        series += [_Series(name, labels, group.slo.minimum, constant=True) for name in enough]
         yield _case(group, f"{title}, as recorded", series, group.alerts if value == bad else (), [])
 
 
@@ -107,12 +109,14 @@ def _at(group: Group) -> str:
 
 def _sample(group: Group) -> str:
     name = next(each.name for each in group.records)
-    labels = ",".join(f"{key}={json.dumps(value)}" for key, value in group.records[0].labels.items())
+    labels = ",".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in group.records[0].labels.items())
     return f"round({name}{{{labels}}}, 0.000001)"  # promtool compares to the last bit, or nearly
 
 
 def _expected(group: Group, share: float) -> dict[str, object]:
-    labels = ", ".join(f"{key}={json.dumps(value)}" for key, value in sorted(group.records[0].labels.items()))
+    labels = ", ".join(
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in sorted(group.records[0].labels.items())
+    )
     return {"labels": f"{{{labels}}}", "value": round(share, 6)}
 
 
@@ -150,7 +154,8 @@ def _histogram(bad: Above, common: Mapping[str, str], share: float) -> list[_Ser
     labels = {**common, **_kinds(piece.where, ())[0][0]}
     name, kept = metric_name(piece.metric) + "_bucket", (1 - share) * _EACH_MINUTE
     found = [_Series(name, {**labels, "le": f"{each:g}"}, kept) for each in (*below, *above)]
-    return [*found, _Series(name, {**labels, "le": "+Inf"}, _EACH_MINUTE)]
+    whole = _Series(f"{metric_name(piece.metric)}_count", labels, _EACH_MINUTE)
+    return [*found, _Series(name, {**labels, "le": "+Inf"}, _EACH_MINUTE), whole]
 
 
 def _common(filters: Filters) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -103,7 +103,9 @@ def camel(text: str) -> str:
 
 def _group(slo: Slo, objective: Objective, name: str) -> Group:
     asked = aim(slo, objective)
-    labels = {"slo": slo.name, "objective": objective.name, "service": slo.service}
+    # In labels of alerts, two braces would begin a template.
+    texts = {"slo": slo.name, "objective": objective.name, "service": slo.service}
+    labels = {key: text.replace("{{", "{ {") for key, text in texts.items()}
     burnable = asked.bad is not None or objective.slice_seconds is not None
     if not burnable:
         return Group(slo, objective, asked, name, *_limits(slo, objective, asked, name, labels))
@@ -115,6 +117,7 @@ def _group(slo: Slo, objective: Objective, name: str) -> Group:
     left = f"1 - ({bad_ratio(objective, asked, period)}) / {_number(budget)}" if budget else "vector(0)"
     records = (
         *(Recorded(f"slo:sli_error:ratio_rate{each}", bad_ratio(objective, asked, each), labels) for each in windows),
+        *_samples(slo, asked, burns, labels),
         Recorded("slo:objective:ratio", f"vector({_number(1 - budget)})", labels),
         Recorded("slo:error_budget:ratio", f"vector({_number(budget)})", labels),
         Recorded("slo:error_budget_left:ratio", left, labels),
@@ -122,6 +125,18 @@ def _group(slo: Slo, objective: Objective, name: str) -> Group:
     alerts = [_burns(slo, asked, _number(threshold(each.factor, budget)), each, (name, labels)) for each in burns]
     alerts += [_policy(slo, budget, each, name, labels) for each in slo.burns]
     return Group(slo, objective, asked, name, records, tuple(alerts))
+
+
+def _guarded(slo: Slo, asked: Aim) -> bool:
+    """Whether alerts wait for a number of samples; slices of time are no samples of anything."""
+    return asked.sample is not None and slo.minimum > 1 and slo.method == "Occurrences"
+
+
+def _samples(slo: Slo, asked: Aim, burns: Sequence[BurnWindow], labels: Mapping[str, str]) -> Iterator[Recorded]:
+    if asked.sample is not None and _guarded(slo, asked):
+        for burn in burns:
+            counted = f"({_query(asked.sample, asked, burn.long)}) > 0"
+            yield Recorded(f"slo:sli_sample:increase{burn.long}", counted, labels)
 
 
 def _windows(slo: Slo) -> list[BurnWindow]:
@@ -160,8 +175,8 @@ def _flipped(query: str, *, flipped: bool) -> str:
 def _burns(slo: Slo, asked: Aim, limit: str, burn: BurnWindow, called: tuple[str, Mapping[str, str]]) -> AlertRule:
     name, labels = called
     parts = [f"slo:sli_error:ratio_rate{window}{_matchers(labels)} > {limit}" for window in (burn.long, burn.short)]
-    if asked.sample is not None and slo.minimum > 1:
-        parts.append(f"on() ({_query(asked.sample, asked, burn.long)} >= {slo.minimum})")
+    if _guarded(slo, asked):
+        parts.append(f"slo:sli_sample:increase{burn.long}{_matchers(labels)} >= {slo.minimum}")
     text = f"The error budget of {slo.name} burns {burn.factor:g} times too fast, over {burn.long} and over {burn.short}."
     about = {**labels, "severity": burn.severity, "long_window": burn.long, "short_window": burn.short}
     return AlertRule(f"{name}BudgetBurns", " and ".join(parts), "", about, {"summary": text})
@@ -196,7 +211,7 @@ def _limits(
 
 
 def _matchers(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f"{key}={json.dumps(labels[key])}" for key in ("slo", "objective")) + "}"
+    return "{" + ",".join(f"{key}={json.dumps(labels[key], ensure_ascii=False)}" for key in ("slo", "objective")) + "}"
 
 
 def _number(value: float) -> str:
@@ -228,13 +243,13 @@ def _yaml(value: object, indent: int = 0) -> str:
         return "\n".join(f"{space}{key}:{_nested(each, indent)}" for key, each in value.items())
     if isinstance(value, (list, tuple)):
         return "\n".join(_item(each, indent) for each in value)
-    return space + json.dumps(value)
+    return space + json.dumps(value, ensure_ascii=False)
 
 
 def _nested(value: object, indent: int) -> str:
     if isinstance(value, (Mapping, list, tuple)):
         return "\n" + _yaml(value, indent + 1) if value else " []" if isinstance(value, (list, tuple)) else " {}"
-    return f" {json.dumps(value)}"
+    return f" {json.dumps(value, ensure_ascii=False)}"
 
 
 def _item(value: object, indent: int) -> str:

@@ -40,6 +40,10 @@ class StoreError(Exception):
         return f"{self.path}: {self.reason}"
 
 
+class EmptyStoreError(StoreError):
+    """Raised when a store is read that nothing was written to yet, or nothing by this version."""
+
+
 class Database:
     """A store file. It is opened when it is first used, again in each forked child, and closed by `close`.
 
@@ -191,7 +195,7 @@ def _examine(connection: sqlite3.Connection, database: Database) -> None:
     if found > newest:
         raise StoreError(database.path, f"was written by a newer spanguard (schema {found}, this one knows {newest})")
     if database.read_only and found < newest:
-        raise StoreError(database.path, "nothing was written by this version of spanguard yet")
+        raise EmptyStoreError(database.path, "nothing was written by this version of spanguard yet")
 
 
 def _set_up(connection: sqlite3.Connection) -> None:

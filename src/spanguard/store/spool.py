@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from spanguard.settings import state_directory
-from spanguard.store.database import Database, StoreError
+from spanguard.store.database import Database, EmptyStoreError, StoreError
 from spanguard.store.location import DIRECTORY, FILE, _usable
 from spanguard.store.retention import MEGABYTE, _size
 from spanguard.store.schema import Schema
@@ -342,11 +342,14 @@ class Spool:
 
 def status(path: Path) -> Status:
     """Say what waits in a spool and what was dropped; raises `StoreError` if the file cannot be read."""
-    with _SpoolFile.open(path, read_only=True) as file, file.snapshot() as connection:
-        waiting = connection.execute(
-            "SELECT signal, count(*), sum(items), sum(length(body)), min(made_ms) FROM batches GROUP BY signal ORDER BY 1"
-        ).fetchall()
-        counts = connection.execute("SELECT signal, fate, items FROM counts").fetchall()
+    try:
+        with _SpoolFile.open(path, read_only=True) as file, file.snapshot() as connection:
+            waiting = connection.execute(
+                "SELECT signal, count(*), sum(items), sum(length(body)), min(made_ms) FROM batches GROUP BY 1 ORDER BY 1"
+            ).fetchall()
+            counts = connection.execute("SELECT signal, fate, items FROM counts").fetchall()
+    except EmptyStoreError:  # it is being made
+        return Status((), {})
     return Status(tuple(Waiting(*row) for row in waiting), {(signal, fate): items for signal, fate, items in counts})
 
 

@@ -1,0 +1,133 @@
+"""What libraries have in common that drive their own retries and failovers: an attempt for each call that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from spanguard._core.attempt import Attempt
+from spanguard._core.border import quiet
+from spanguard._core.failover import Failover
+from spanguard._core.operation import Operation
+from spanguard._core.readers.providers import known_as
+from spanguard._core.readers.response import read
+from spanguard._core.recorder import Attributes
+from spanguard._core.scope import Scope, current_scope, policy_attributes
+from spanguard._core.stream import conclude
+from spanguard._core.usage import NOTHING, Spent
+from spanguard.instrumentation._adapter import Args, Kwargs
+from spanguard.vocabulary.declared import declare
+from spanguard.vocabulary.models import model_name
+
+S = TypeVar("S", bound=Scope)
+
+
+class Try(Attempt):
+    """An attempt whose answer may be all that is known of what it used."""
+
+    def __init__(self, operation: Operation, label: str = "attempt", about: Attributes | None = None) -> None:
+        super().__init__(operation, operation, label, about)
+
+    @quiet
+    def returned(self, value: object) -> None:
+        """Hear what the call returned: of several at once, one that failed is a failure of the attempt."""
+        answers = value if isinstance(value, list) else [value]
+        self.used(answers)
+        error = next((each for each in answers if isinstance(each, Exception)), None)
+        if error is not None:
+            self.finish(error)
+
+    @quiet
+    def used(self, answers: Sequence[object]) -> None:
+        """Hear of answers; what they used is counted if no call inside the attempt has told of any."""
+        if not self.started or self.seen is not None:
+            return
+        for reading in map(read, answers):
+            if reading.usage is not NOTHING:
+                model = model_name(reading.model) if reading.model else None
+                self.spend([Spent(reading.usage, reading.provider, model)])
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the attempt; the exception is the one that leaves it. Only the first time counts."""
+        super().finish(_meant(error))
+
+
+class Loop(Operation):
+    """A retry that a library drives."""
+
+    def __init__(self, name: str, limit: int | None, library: str) -> None:
+        super().__init__("retry", name, limit, library)
+
+    def attempt(self) -> Try:
+        """Return the next attempt."""
+        return Try(self)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the operation; the exception is the one that leaves it. Only the first time counts."""
+        super().finish(_meant(error))
+
+
+class Chain(Failover):
+    """A failover that a library drives."""
+
+    def __init__(self, name: str, limit: int | None, library: str) -> None:
+        super().__init__(name, None, None)
+        self._policy = policy_attributes("failover", name, library)
+        self._limit = limit
+        self.name = name
+
+    def next(self, name: str, *, provider: object = None, model: object = None) -> Try:
+        """Return the attempt with the next candidate, whose name is one of a finite set."""
+        known = known_as(provider)
+        for each in (name, known):
+            if each is not None:
+                declare(each)
+        made = self.candidate(
+            name, provider=known, model=model if isinstance(model, str) else None, tier=self._count + 1
+        )
+        return Try(self, made._label, made.about)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """End the operation; the exception is the one that leaves it. Only the first time counts."""
+        super().finish(_meant(error))
+
+
+def _meant(error: BaseException | None) -> BaseException | None:
+    """Return what an exception is: those by which LangGraph interrupts a graph stop the work, which has not gone wrong."""
+    if error is not None and any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
+        return GeneratorExit()
+    return error
+
+
+def run(scope: Scope, call: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    """Make a call inside a scope that has started, and end it with the call: with what it returns to await or to read."""
+    scope.resume()
+    try:
+        return conclude(call(*args, **kwargs), scope)
+    except BaseException as error:
+        scope.finish(error)
+        raise
+    finally:
+        scope.suspend()
+
+
+@quiet
+def begun(make: Callable[[], Attempt]) -> Attempt:
+    """Return an attempt that has started."""
+    attempt = make()
+    attempt.start()
+    return attempt
+
+
+def tried(make: Callable[[], Attempt], call: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    """Make a call as an attempt."""
+    attempt = begun(make)
+    return call(*args, **kwargs) if attempt is None else run(attempt, call, args, kwargs)
+
+
+def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
+    """Return the innermost scope of a kind that has not ended, here or around another one."""
+    found = current_scope() if scope is None else scope.parent
+    while found is not None and not (isinstance(found, kind) and not found.done):
+        found = found.parent
+    return cast("S | None", found)
