@@ -51,7 +51,7 @@ def missing() -> str:
 def oldest() -> str:
     """Return pip's constraints for the oldest base dependencies that pyproject.toml admits."""
     listed = PROJECT.partition("\ndependencies = [")[2].partition("\n]")[0]
-    pairs = re.findall(r'^ +"([\w-]+)>=([\w.]+)",', listed, re.MULTILINE)
+    pairs = re.findall(r'^ +"([\w-]+)>=([\w.]+)(?:;[^"]*)?",', listed, re.MULTILINE)
     if len(pairs) != listed.count(">="):
         sys.exit("a base dependency has no plain lower bound")
     return "\n".join(f"{name}=={version}" for name, version in pairs)

@@ -73,6 +73,16 @@ SUITES = {
         (_ours("pyrate_limiter", "PyrateLimiterInstrumentor"),),
         ("-m", "not redis and not asyncredis and not postgres and not mpbucket"),
     ),
+    "langchain-core": Suite(
+        "1.7.2",
+        (
+            *("pytest-asyncio", "pytest-mock", "pytest-socket", "syrupy", "freezegun", "blockbuster", "responses", "numpy"),
+            *("langchain-tests", "grandalf"),
+        ),
+        ("tests/unit_tests/runnables", "tests/unit_tests/rate_limiters", "tests/unit_tests/language_models"),
+        (TENACITY, _ours("langchain", "LangChainInstrumentor")),
+        ("-o", "asyncio_mode=auto"),
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
@@ -31,18 +31,18 @@ class Try(Attempt):
     @quiet
     def returned(self, value: object) -> None:
         """Hear what the call returned: of several at once, one that failed is a failure of the attempt."""
-        answers = value if isinstance(value, list) else [value]
-        self.used(answers)
+        answers = _answers(value)
+        self.used(value)
         error = next((each for each in answers if isinstance(each, Exception)), None)
         if error is not None:
             self.finish(error)
 
     @quiet
-    def used(self, answers: Sequence[object]) -> None:
-        """Hear of answers; what they used is counted if no call inside the attempt has told of any."""
+    def used(self, value: object) -> None:
+        """Hear of the answer; what it used is counted if no call inside the attempt has told of any."""
         if not self.started or self.seen is not None:
             return
-        for reading in map(read, answers):
+        for reading in (read(each) for each in _answers(value) if not _cached(each)):
             if reading.usage is not NOTHING:
                 model = model_name(reading.model) if reading.model else None
                 self.spend([Spent(reading.usage, reading.provider, model)])
@@ -77,19 +77,28 @@ class Chain(Failover):
         self.name = name
 
     def next(self, name: str, *, provider: object = None, model: object = None) -> Try:
-        """Return the attempt with the next candidate, whose name is one of a finite set."""
+        """Return the attempt with the next candidate; a name that was not declared is shown as a pseudonym."""
         known = known_as(provider)
-        for each in (name, known):
-            if each is not None:
-                declare(each)
-        made = self.candidate(
-            name, provider=known, model=model if isinstance(model, str) else None, tier=self._count + 1
-        )
+        if known is not None:
+            declare(known)
+        made = self.candidate(name, provider=known, model=model if isinstance(model, str) else None, tier=self._count + 1)
         return Try(self, made._label, made.about)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the operation; the exception is the one that leaves it. Only the first time counts."""
         super().finish(_meant(error))
+
+
+def _answers(value: object) -> Sequence[object]:
+    """Return the answers to a batch, the messages of an agent's model, or the one answer."""
+    several = getattr(value, "result", None) if not isinstance(value, list) else value
+    return several if isinstance(several, list) else [value]
+
+
+def _cached(answer: object) -> bool:
+    """Whether a message comes from LangChain's cache, which leaves the tokens in and says that they cost nothing."""
+    usage = getattr(answer, "usage_metadata", None)
+    return isinstance(usage, dict) and "total_cost" in usage
 
 
 def _meant(error: BaseException | None) -> BaseException | None:
@@ -130,4 +139,4 @@ def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
     found = current_scope() if scope is None else scope.parent
     while found is not None and not (isinstance(found, kind) and not found.done):
         found = found.parent
-    return cast("S | None", found)
+    return found

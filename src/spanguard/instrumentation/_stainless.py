@@ -46,7 +46,7 @@ class Sdk(NamedTuple):
         shown = model_name(model) if isinstance(model, str) and model else None
         call = SdkCall(client, operation, self.provider(client) if operation else None, shown)
         retries = options.get_max_retries(client.max_retries)
-        if retries > 0:  # a client that never sends again has no policy to tell of
+        if isinstance(retries, int) and retries > 0:  # a client that never sends again has no policy to tell of
             call.sending = Sending(_names.known("retry", name, self.library), retries + 1, self.library)
         # By `call` the anthropic SDK hands on the span that it has made.
         call.start({**request_attributes(body), **_host(client)}, has_span=kwargs.get("call") is not None)
@@ -83,16 +83,16 @@ class Sending(Tries):
         self.again()
 
     @quiet
-    def ended_with(self, response: Any, error: BaseException | None = None) -> None:
+    def ended_with(self, response: object, error: BaseException | None = None) -> None:
         """Hear how the attempt ended: with a response, whatever its status, or with an error of the transport."""
-        attempt = self.trying
+        attempt, status = self.trying, getattr(response, "status_code", None)
         if attempt is None:
             return
         attempt.stop()
-        if response is not None:
+        if isinstance(status, int):
             attempt.http(response)
-            if response.status_code >= 400:
-                attempt.error, error = from_status(response.status_code), None
+            if status >= 400:
+                attempt.error, error = from_status(status), None
         self.leave(error)
 
     def misused(self) -> None:

@@ -29,12 +29,10 @@ class Repair(Tries):
     """One call with a response model, however many answers it takes."""
 
     @quiet
-    def ask(self, state: Any) -> None:
-        """Begin the attempt that tenacity's state of the loop stands at."""
-        if self.owner is None:
-            self.owner = state
-            most = getattr(state.retry_object.stop, "max_attempt_number", None)
-            self._limit = most if isinstance(most, int) else None
+    def ask(self, state: object, limit: object) -> None:
+        """Begin the attempt that tenacity's state of the loop stands at; the limit is one if it is a number."""
+        self.owner = state
+        self._limit = limit if isinstance(limit, int) else None
         self.again()
 
     @quiet
@@ -90,7 +88,7 @@ def _open(args: Args, kwargs: Kwargs) -> Repair | None:
 def _entered(manager: Any, _args: Args, _kwargs: Kwargs) -> None:
     repair, state = running(Repair), manager.retry_state
     if repair is not None and repair.owner in (None, state):  # not a loop of somebody else's inside
-        repair.ask(state)
+        repair.ask(state, getattr(state.retry_object.stop, "max_attempt_number", None))
 
 
 def _exited(manager: Any, args: Args, kwargs: Kwargs) -> None:

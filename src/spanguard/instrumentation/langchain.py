@@ -15,6 +15,7 @@ LangChain does not retry.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,7 +39,8 @@ from spanguard.instrumentation._adapter import (
     before,
     module_of,
 )
-from spanguard.instrumentation._chain import Chain, Loop, Try, begun, nearest, run, tried
+from spanguard.instrumentation._chain import Chain, Loop, Try, nearest, run, tried
+from spanguard.vocabulary.declared import LONGEST, declare
 from spanguard.vocabulary.models import is_published
 
 _LIBRARY: Final = "langchain"
@@ -68,7 +70,16 @@ def _function(runnable: Any) -> Any:
 
 def _called(runnable: Any) -> str:
     """Return what a runnable or a tool is called: its function, or its class."""
-    return _names.function_name(_function(runnable) or type(runnable)) or _LIBRARY
+    return _names.function_name(_function(runnable)) or _class(type(runnable))
+
+
+def _class(kind: type) -> str:
+    """Return the name of a class, or of the first of its bases, that stands under this name in a loaded module."""
+    for each in kind.__mro__:
+        name = f"{each.__module__}.{each.__qualname__}"
+        if getattr(sys.modules.get(each.__module__), each.__qualname__, None) is each and len(name) <= LONGEST:
+            return name
+    return _LIBRARY
 
 
 def _candidate(chain: Chain, runnable: Any) -> Try:
@@ -76,6 +87,7 @@ def _candidate(chain: Chain, runnable: Any) -> Try:
     told = inner._get_ls_params() if hasattr(inner, "_get_ls_params") else {}
     model = told.get("ls_model_name")
     shown = model if isinstance(model, str) and is_published(model) else _called(inner)
+    declare(shown)
     return chain.next(shown, provider=told.get("ls_provider"), model=model)
 
 
@@ -93,12 +105,12 @@ class _Retry(Loop):
         """Hear what the loop returned."""
         last = self._last
         if isinstance(last, Try) and last.outcome == "success":
-            last.used(value if isinstance(value, list) else [value])
+            last.used(value)
 
 
 def _retrying(args: Args, _kwargs: Kwargs) -> _Retry | None:
     runnable = args[0]
-    name = _retries.name(runnable, function=_function(runnable.bound) or type(runnable.bound))
+    name = _retries.name(runnable, function=_function(runnable.bound))
     loop = _Retry(name, runnable.max_attempt_number or None, _LIBRARY)
     loop.start()
     return loop if loop.started else None
@@ -127,7 +139,7 @@ def _slept(state: Any, _args: Args, _kwargs: Kwargs) -> None:
 
 
 def _unretried(runnable: Any, _args: Args, _kwargs: Kwargs) -> None:
-    name = _retries.name(runnable, function=_function(runnable.bound) or type(runnable.bound))
+    name = _retries.name(runnable, function=_function(runnable.bound))
     _misuse.detected("retry_on_generator", policy="retry", name=name, library=_LIBRARY)
 
 
@@ -142,7 +154,7 @@ class _Fallbacks(Chain):
         self.runnable = runnable
 
 
-class _Tried(wrapt.ObjectProxy):  # type: ignore[misc]
+class _Tried(wrapt.ObjectProxy[Any]):
     """A candidate as the loop over them sees it: each of its calls is an attempt of the failover."""
 
     def __init__(self, runnable: Any, chain: Chain) -> None:
@@ -150,7 +162,7 @@ class _Tried(wrapt.ObjectProxy):  # type: ignore[misc]
         self._self_chain = chain
 
     def __getattr__(self, name: str) -> Any:
-        found = super().__getattr__(name)
+        found = getattr(self.__wrapped__, name)
         if name not in ("invoke", "ainvoke", "batch", "abatch", "stream", "astream"):
             return found
         chain, runnable = self._self_chain, self.__wrapped__
@@ -181,7 +193,7 @@ class _Middleware(Loop):
     """The retries of a middleware, which may turn the last error into a message."""
 
     @quiet
-    def returned(self, _value: object) -> None:
+    def returned(self, value: object) -> None:  # noqa: ARG002 - of the last attempt it is known already
         """Hear that the middleware has returned something: an answer, or what stands in for it."""
         if self._last is not None and self._last.outcome not in ("", "success"):
             self.degraded()
@@ -277,22 +289,19 @@ class _Lookup(Lookup):
     """The lookup that a model makes before it asks the provider; it ends long before the call does."""
 
     def __init__(self, cache: Any) -> None:
-        name = _names.known("cache", _names.function_name(type(cache)), _LIBRARY)
+        name = _names.known("cache", _class(type(cache)), _LIBRARY)
         super().__init__(name, None)
         self.by = policy_attributes(self.policy, name, _LIBRARY)
 
     def returned(self, value: object) -> None:
-        """Hear that the call has an answer, of which the lookup knows more."""
-
-    def finish(self, error: BaseException | None = None) -> None:
-        """End the lookup. Only the first time counts."""
-        super().finish(error)
-        self.recorder = self.recorder
+        """Hear that the call has an answer, which says nothing of the lookup."""
 
 
 def _looking_up(args: Args, _kwargs: Kwargs) -> _Lookup | None:
     chosen = args[0].cache
-    cache = chosen if not (chosen is None or isinstance(chosen, bool)) else module_of("langchain_core.globals").get_llm_cache()
+    cache = (
+        chosen if not (chosen is None or isinstance(chosen, bool)) else module_of("langchain_core.globals").get_llm_cache()
+    )
     if chosen is False or cache is None:
         return None
     lookup = _Lookup(cache)
@@ -332,13 +341,16 @@ class LangChainInstrumentor(Instrumentor):
     known = (_retries, _failovers, _limiters)
     patches = (
         Patch(f"{_CORE}.retry", "RunnableRetry.__init__", _naming(_retries), always=True),
-        *(Patch(f"{_CORE}.retry", f"RunnableRetry.{name}", around(_retrying)) for name in ("_invoke", "_ainvoke", "_batch", "_abatch")),
+        *(
+            Patch(f"{_CORE}.retry", f"RunnableRetry.{name}", around(_retrying))
+            for name in ("_invoke", "_ainvoke", "_batch", "_abatch")
+        ),
         *(
             Patch(f"{_CORE}.retry", f"RunnableRetry.{name}", before(_unretried))
             for name in ("stream", "astream", "transform", "atransform")
         ),
-        *(Patch("tenacity", f"AttemptManager.{name}", before(_entered)) for name in ("__enter__", "__aenter__")),
-        *(Patch("tenacity", f"AttemptManager.{name}", before(_left)) for name in ("__exit__", "__aexit__")),
+        Patch("tenacity", "AttemptManager.__enter__", before(_entered)),
+        Patch("tenacity", "AttemptManager.__exit__", before(_left)),
         Patch("tenacity", "RetryCallState.prepare_for_next_attempt", before(_slept)),
         Patch(f"{_CORE}.fallbacks", "RunnableWithFallbacks.__init__", _naming(_failovers), always=True),
         *(
@@ -361,11 +373,15 @@ class LangChainInstrumentor(Instrumentor):
         ),
         *(Patch(f"{_AGENTS}.{module}", "calculate_delay", after(_delayed)) for module in ("model_retry", "tool_retry")),
         Patch("langchain_core.rate_limiters", "InMemoryRateLimiter.__init__", _naming(_limiters), always=True),
-        *(Patch("langchain_core.rate_limiters", f"InMemoryRateLimiter.{name}", around(_wait)) for name in ("acquire", "aacquire")),
+        *(
+            Patch("langchain_core.rate_limiters", f"InMemoryRateLimiter.{name}", around(_wait))
+            for name in ("acquire", "aacquire")
+        ),
         *(
             Patch(_MODELS, f"BaseChatModel.{name}", around(_looking_up))
             for name in ("_generate_with_cache", "_agenerate_with_cache")
         ),
         Patch(_MODELS, "BaseChatModel._convert_cached_generations", before(_found)),
         Patch(_MODELS, "BaseChatModel._should_stream", before(_missed)),
+        Patch(_MODELS, "BaseChatModel._should_use_protocol_streaming", before(_missed), versions=">= 1.4"),
     )

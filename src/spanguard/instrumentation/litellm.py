@@ -48,10 +48,12 @@ def _begin(router: Any, kwargs: Kwargs) -> Retries | None:
     chain, group = running(Chain, router), kwargs.get("model")
     if chain is not None:
         chain.turn(model_name(group) if isinstance(group, str) and group else _LIBRARY)
-    limit = kwargs.get("num_retries")
-    if not isinstance(limit, int) or limit <= 0:
+    asked = kwargs.get("num_retries")
+    limit = router.num_retries if asked is None else asked
+    by_error = router.retry_policy or router.model_group_retry_policy  # then how often depends on the error
+    if not by_error and not (isinstance(limit, int) and limit > 0):
         return None
-    retries = Retries("retry", _name("retry"), limit + 1, _LIBRARY)
+    retries = Retries("retry", _name("retry"), None if by_error else limit + 1, _LIBRARY)
     retries.owner = router
     retries.start()
     return retries if retries.started else None

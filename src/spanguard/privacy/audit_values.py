@@ -97,9 +97,8 @@ def _under(rule: Rule, key: str, value: object) -> Reason | None:
         return "nested" if value is NESTED else "wrong_type"
     given = _marked(value)
     cleaned = rule.clean(given)
-    if type(cleaned) is type(given) and cleaned == given and str(cleaned) == str(given):  # True is 1, and 1.0 is 1
-        return None
-    if type(rule) is Stack and type(value) is str and is_stack(value):
+    same = type(cleaned) is type(given) and cleaned == given and str(cleaned) == str(given)  # True is 1, and 1.0 is 1
+    if same or (type(rule) is Stack and type(value) is str and is_stack(value)):
         return None
     if key in _OWN_NAMES and type(value) is str:
         return None if _is_drawn(key, value) else _own_name(key, value)

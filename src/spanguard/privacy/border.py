@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final, TypeVar
-
-from typing_extensions import ParamSpec
+from typing import Final, ParamSpec, TypeVar
 
 from spanguard.privacy.redactions import redacted
 

@@ -14,14 +14,14 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from spanguard import semconv
 from spanguard.privacy import canary, declarations, dropped, keys, modes, process, redactions
 from spanguard.privacy.modes import Mode
-from spanguard.settings import PRIVACY, Settings, SettingsError
+from spanguard.settings import PRIVACY, Settings, SettingsError, sdk_disabled
 from spanguard.vocabulary.declared import LONGEST, declare
 
 _log: Final = logging.getLogger("spanguard")
 _counted = False
 
 # What these say about the service and the run was chosen by whoever runs it, so that it can be seen.
-_SERVICE: Final = ("service.name", "service.version", "service.namespace", "deployment.environment.name")
+_SERVICE: Final = ("service.name", "service.version")
 REFUSED: Final = "the privacy guard does not hold with this version of OpenTelemetry: nothing is exported"
 
 
@@ -38,6 +38,16 @@ def begin(settings: Settings, *, whole_process: bool, off_in_code: bool = False)
     if mode == "off":
         _log.warning("the privacy guard is off: prompts, secrets and personal data leave this process")
         return True
+    try:
+        return _holds(settings, whole_process=whole_process)
+    except SettingsError:
+        raise
+    except Exception as error:
+        _log.error("%s (%s)", REFUSED, type(error).__name__)
+        return False
+
+
+def _holds(settings: Settings, *, whole_process: bool) -> bool:
     if not settings.debug:  # which leaves no trace
         keys.use_kept_key()
         atexit.register(dropped.remember)
@@ -70,7 +80,7 @@ def pre_instrument() -> None:
     """
     try:
         settings, faults = Settings.tolerant()
-        if settings.guard != "process" or process.is_on():
+        if settings.guard != "process" or process.is_on() or sdk_disabled():
             return
         for fault in faults:
             _log.warning("%s; the default is used", fault)

@@ -25,12 +25,13 @@ _EVENTS: Final = "event.name"
 EMPTY_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
 """The trace state that all spans without one share."""
 
-_OLDEST: Final = 946_684_800 * 10**9
-_NEWEST: Final = 2_524_608_000 * 10**9
+OLDEST: Final = 946_684_800 * 10**9
+NEWEST: Final = 2_524_608_000 * 10**9
+"""The years 2000 to 2049, in nanoseconds."""
 _MOST_SCOPES: Final = 500
 # Scopes and resources live as long as the tracers that have them: what they hold raw is not kept longer by remembering it.
 _scopes: dict[int, tuple[InstrumentationScope, int, str, InstrumentationScope]] = {}
-_last_resource: tuple[Mapping[str, object], tuple[str, int, str], Resource] | None = None
+_last_resource: tuple[Mapping[str, object], str, int, str, Resource] | None = None
 
 
 def clean_context(context: SpanContext | None, signal: str) -> SpanContext | None:
@@ -56,7 +57,7 @@ def clean_flags(flags: object) -> TraceFlags:
 
 def clean_time(time: object) -> int | None:
     """Return a time in nanoseconds if it lies in the years 2000 to 2049; 0, which is none, for any other number."""
-    return time if time is None or (type(time) is int and _OLDEST <= time < _NEWEST) else 0
+    return time if time is None or (type(time) is int and OLDEST <= time < NEWEST) else 0
 
 
 def event_name(name: object, signal: str) -> str:
@@ -121,14 +122,13 @@ def clean_resource(resource: Resource | None) -> Resource:
     global _last_resource
     if resource is None:
         return Resource({})
-    attributes = resource.attributes
-    remembered = _last_resource
-    now = resource.schema_url, declared.edition, modes.mode
-    if remembered and remembered[0] is attributes and remembered[1] == now:
-        return remembered[2]
+    attributes, url = resource.attributes, resource.schema_url
+    last = _last_resource
+    if last and last[0] is attributes and last[1] is url and last[2] == declared.edition and last[3] is modes.mode:
+        return last[4]
     kept = clean_resource_attributes(attributes)
     if modes.mode != "strict":
         kept[PRIVACY_MODE] = modes.mode
-    cleaned = Resource(kept, clean_url(resource.schema_url, "resource"))
-    _last_resource = attributes, now, cleaned
+    cleaned = Resource(kept, clean_url(url, "resource"))
+    _last_resource = attributes, url, declared.edition, modes.mode, cleaned
     return cleaned

@@ -21,14 +21,16 @@ from opentelemetry.sdk.trace import (
     Span,
     SynchronousMultiSpanProcessor,
 )
+from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from spanguard.privacy import outbound, own_logs
-from spanguard.privacy.border import guarded, guarded_each
+from spanguard.privacy.border import guarded, guarded_each, lost
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
+from spanguard.privacy.names import EMPTIED
 from spanguard.privacy.places import Function, Place, put_in, take_out
 from spanguard.privacy.processors import INDIFFERENT, PrivacyLogRecordProcessor, PrivacySpanProcessor, at_start
-from spanguard.privacy.spans import clean_span
+from spanguard.privacy.spans import CleanSpan, clean_span
 
 _log: Final = logging.getLogger("spanguard")
 _on = False
@@ -104,7 +106,7 @@ def _on_ending_together(original: Function) -> Function:
 def _on_end(original: Function) -> Function:
     @functools.wraps(original)
     def on_end(self: SynchronousMultiSpanProcessor, span: ReadableSpan) -> None:
-        clean = guarded("span", clean_span, span)
+        clean = span if type(span) is CleanSpan else guarded("span", clean_span, span)
         if clean is not None:
             for processor in self._span_processors:
                 processor.on_end(clean)
@@ -124,7 +126,11 @@ def _on_end_together(original: Function) -> Function:
 def _readable(original: Function) -> Function:
     @functools.wraps(original)
     def readable_span(self: Span) -> ReadableSpan:
-        return clean_span(original(self))
+        try:
+            return clean_span(original(self))
+        except Exception as error:
+            lost("span", error)
+            return ReadableSpan(EMPTIED, INVALID_SPAN_CONTEXT)
 
     return readable_span
 

@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status
 from opentelemetry.util.types import Attributes
-from typing_extensions import Self
 
 from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_attributes
@@ -116,7 +115,7 @@ class LiveSpan(Span):
 
     __slots__ = ("_live",)
 
-    def __new__(cls, *_: object) -> Self:
+    def __new__(cls, *_: object) -> LiveSpan:  # noqa: PYI034 - Self is not in Python 3.10's typing
         """Make one: the SDK's own method refuses to."""
         return object.__new__(cls)
 

@@ -19,7 +19,16 @@ from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_attributes
 from spanguard.privacy.border import lost
 from spanguard.privacy.names import EMPTIED, span_name
-from spanguard.privacy.parts import EMPTY_STATE, clean_context, clean_resource, clean_scope, clean_time, event_name
+from spanguard.privacy.parts import (
+    EMPTY_STATE,
+    NEWEST,
+    OLDEST,
+    clean_context,
+    clean_resource,
+    clean_scope,
+    clean_time,
+    event_name,
+)
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import Clean
 
@@ -47,7 +56,7 @@ class CleanSpan(ReadableSpan):
         self._raw: ReadableSpan | None = span
         self._dropped: tuple[int, int, int]
         try:
-            context = span.get_span_context()
+            context = span._context
             if context is not None and context.trace_state is not EMPTY_STATE:
                 context = clean_context(context, "span")
         except Exception as error:
@@ -127,6 +136,9 @@ def _cleaned(span: ReadableSpan) -> Fields:
     # Written out rather than put together: this is what the export thread does for every span.
     raw, events, links, parent, status = span._attributes, span._events, span._links, span._parent, span._status
     attributes = clean_attributes(raw, "span")
+    start, end = span._start_time, span._end_time
+    if not (type(start) is type(end) is int and OLDEST <= start <= end < NEWEST):
+        start, end = clean_time(start), clean_time(end)
     if status.description is not None:
         redacted("span", "status", "free_text")
     try:
@@ -137,8 +149,8 @@ def _cleaned(span: ReadableSpan) -> Fields:
         "_name": span_name(span._name, attributes),
         "_kind": span._kind if type(span._kind) is SpanKind else SpanKind.INTERNAL,
         "_parent": parent if parent is None or parent.trace_state is EMPTY_STATE else clean_context(parent, "span"),
-        "_start_time": clean_time(span._start_time),
-        "_end_time": clean_time(span._end_time),
+        "_start_time": start,
+        "_end_time": end,
         "_status": _UNSET if status.status_code is StatusCode.UNSET else _STATUS.get(status.status_code, _UNSET),
         "_attributes": attributes,
         "_events": tuple(map(clean_event, span.events)) if events else (),
