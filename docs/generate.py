@@ -18,6 +18,7 @@ import click
 
 from spanguard import cli, semconv, settings
 from spanguard.semconv import Event, Generation, Metric
+from spanguard.slo import reference
 from spanguard.store.views import VIEWS, View
 from spanguard.store.views.kinds import KINDS
 
@@ -284,7 +285,18 @@ def commands() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES = {"telemetry.md": telemetry, "configuration.md": configuration, "store.md": store, "cli.md": commands}
+def objectives() -> str:
+    """Return the page of service levels, of which the definitions are generated."""
+    return reference.page((HERE / "slo.md").read_text(encoding="utf-8"))
+
+
+PAGES = {
+    "telemetry.md": telemetry,
+    "configuration.md": configuration,
+    "store.md": store,
+    "cli.md": commands,
+    "slo.md": objectives,
+}
 
 
 def main() -> None:

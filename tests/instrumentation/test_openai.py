@@ -229,6 +229,13 @@ def test_a_client_that_never_retries_has_no_policy(telemetry: Telemetry, sdk: Sd
     assert "resilience.operation.attempts" not in telemetry.metrics()
 
 
+def test_a_limit_that_cannot_be_is_the_sdks_to_refuse(telemetry: Telemetry, sdk: Sdk) -> None:
+    """With the error that it has for it."""
+    with pytest.raises((TypeError, ValueError)):
+        sdk.run(lambda client: client.with_options(max_retries="2").chat.completions.create(**CHAT))
+    assert "resilience.operation.attempts" not in telemetry.metrics()
+
+
 def test_a_stream_that_breaks_is_not_sent_for_again(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
     """The call has failed; the SDK's retries had succeeded when the stream began."""
     provider.cut = 3

@@ -1,9 +1,10 @@
+# ruff: noqa: E501, T201  (a table of replacements)
 """Take away one layer of the guard at a time, and see that the tests turn red.
 
     python tests/privacy/mutations.py [--jobs 2] [NAME ...]
 
-Each mutant is one replacement of text in a copy of the tree, whose tests in tests/privacy run until the first that fails. Prints a table;
-exit status 1 if a mutant survives, 2 if a replacement no longer fits the code.
+Each mutant is one replacement of text in a copy of the tree, whose tests in tests/privacy run until the first that fails.
+Prints a table; exit status 1 if a mutant survives, 2 if a replacement no longer fits the code.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ WORDS = "src/spanguard/vocabulary"
 # The quick ones first; where one text is enough to tell, the first of many is.
 TESTS = (
     *("test_adversary.py", "test_span_views.py", "test_process_guard.py", "test_guard.py", "test_keys.py", "test_points.py"),
-    *("test_declarations.py", "test_balanced.py", "test_channels.py", "test_conventions.py"),
+    *("test_declarations.py", "test_dropped.py", "test_balanced.py", "test_channels.py", "test_conventions.py"),
 )
 
 
@@ -90,12 +91,14 @@ MUTANTS = (
         '    Place(f"{_ENCODERS}.metrics_encoder", "", "_encode_resource_metrics", _encode_metrics),\n',
     ),
     place("outbound", "all", "    *outbound.PLACES,\n"),
+    place("start", "multiprocessing", '    Place("multiprocessing.process", "BaseProcess", "start", _start),\n'),
+    Mutant("dropped keys: those of code alone", f"{GUARD}/dropped.py", "if key in standing]", "]"),
     Mutant(
         "baggage",
         f"{GUARD}/outbound.py",
         '"inject", _injected(clean_baggage)),\n    Place("opentelemetry.propagators.jaeger"',
         '"none", _injected(clean_baggage)),\n    Place("opentelemetry.propagators.jaeger"',
-    ),  # noqa: E501
+    ),
     Mutant(
         "trace state on requests", f"{GUARD}/outbound.py", "_injected(without_state)", "_injected(lambda context: context)"
     ),
@@ -117,14 +120,19 @@ MUTANTS = (
         f"{GUARD}/spans.py",
         '_STATUS.get(status.status_code, _UNSET),\n        "_attributes": attributes',
         'status,\n        "_attributes": attributes',
-    ),  # noqa: E501
+    ),
     Mutant("span: events", f"{GUARD}/spans.py", "tuple(map(clean_event, span.events))", "tuple(span.events)"),
     Mutant("span: names of events", f"{GUARD}/spans.py", 'event_name(event.name, "event")', "event.name"),
     Mutant("span: links", f"{GUARD}/spans.py", "tuple(map(clean_link, span.links))", "tuple(span.links)"),
     Mutant("span: trace state of links", f"{GUARD}/spans.py", 'clean_context(link.context, "link")', "link.context"),
     Mutant("span: attributes of links", f"{GUARD}/spans.py", 'clean_attributes(link.attributes, "link")', "link.attributes"),
     Mutant("span: trace state", f"{GUARD}/spans.py", 'context = clean_context(context, "span")', "pass"),
-    Mutant("span: times", f"{GUARD}/spans.py", "clean_time(span._start_time)", "span._start_time"),
+    Mutant(
+        "span: times",
+        f"{GUARD}/spans.py",
+        "if not (type(start) is type(end) is int and OLDEST <= start <= end < NEWEST):",
+        "if False:",
+    ),
     Mutant("span: resource", f"{GUARD}/spans.py", "clean_resource(span._resource)", "span._resource"),
     Mutant("span: scope", f"{GUARD}/spans.py", "clean_scope(span._instrumentation_scope)", "span._instrumentation_scope"),
     Mutant("span: lets go of what is raw", f"{GUARD}/spans.py", "            self._raw = None\n", ""),
@@ -133,7 +141,7 @@ MUTANTS = (
         f"{GUARD}/spans.py",
         "        self._dropped: tuple[int, int, int]\n",
         "        self._dropped: tuple[int, int, int]\n        _cleaned(span)\n",
-    ),  # noqa: E501
+    ),
     Mutant(
         "span: emptied by a fault", f"{GUARD}/spans.py", "fields = _emptied(raw)", 'fields = {**_BARE, "_name": raw._name}'
     ),
@@ -148,13 +156,13 @@ MUTANTS = (
         f"{GUARD}/processors.py",
         'return clean_attributes(self._live._attributes, "span")',
         "return self._live.attributes",
-    ),  # noqa: E501
+    ),
     Mutant(
         "live span: name",
         f"{GUARD}/processors.py",
         "return span_name(self._live.name,",
         "return self._live.name or span_name(self._live.name,",
-    ),  # noqa: E501
+    ),
     Mutant(
         "live span: events",
         f"{GUARD}/processors.py",
@@ -188,7 +196,7 @@ MUTANTS = (
         f"{GUARD}/logs.py",
         'attributes = clean_attributes(record.attributes, "log")',
         "attributes = dict(record.attributes or {})",
-    ),  # noqa: E501
+    ),
     Mutant("log: severity", f"{GUARD}/logs.py", "_severity(record.severity_text)", "record.severity_text"),
     Mutant("log: name of the event", f"{GUARD}/logs.py", 'event_name(record.event_name, "log") or None', "record.event_name"),
     Mutant(
@@ -208,7 +216,7 @@ MUTANTS = (
         f"{GUARD}/metrics.py",
         'attributes=clean_attributes(point.attributes, "metric")',
         "attributes=point.attributes",
-    ),  # noqa: E501
+    ),
     Mutant("metric: exemplars", f"{GUARD}/metrics.py", "filtered_attributes={}, value=value", "value=value"),
     Mutant("metric: ranges", f"{GUARD}/metrics.py", "and -largest <= value <= largest else None", "else None"),
     Mutant(
@@ -233,7 +241,7 @@ MUTANTS = (
     Mutant(
         "parts: a resource for each edition",
         f"{GUARD}/parts.py",
-        "remembered[0] is attributes and remembered[1] == now",
+        "last[2] == declared.edition and last[3] is modes.mode",
         "True",
     ),
     Mutant("attributes: quick look", f"{GUARD}/attributes.py", "if value not in _KEPT[key]:", "if key not in _KEPT:"),
@@ -248,13 +256,13 @@ MUTANTS = (
         f"{GUARD}/attributes.py",
         "DROPPED if rule is None else rule.clean(value)",
         "value if rule is None else rule.clean(value)",
-    ),  # noqa: E501
+    ),
     Mutant(
         "rule: nothing",
         f"{GUARD}/rules.py",
         '        """Return what may leave in place of the value, or `DROPPED`."""\n        return DROPPED\n',
         '        """Return it."""\n        return value\n',
-    ),  # noqa: E501
+    ),
     Mutant(
         "rule: number", f"{GUARD}/rules.py", "return value if self.low <= value <= self.high else DROPPED", "return value"
     ),
@@ -272,19 +280,19 @@ MUTANTS = (
         f"{GUARD}/rules.py",
         "        return DROPPED if self._otherwise is None",
         "        self.kept[value] = value\n        return DROPPED if self._otherwise is None",
-    ),  # noqa: E501
+    ),
     Mutant(
         "rule: list",
         f"{GUARD}/rules.py",
         "cleaned = [self.rule.clean(element) for element in value[:MOST_ELEMENTS]]",
         "cleaned = list(value)",
-    ),  # noqa: E501
+    ),
     Mutant(
         "rule: identity",
         f"{GUARD}/rules.py",
         "return pseudonym(value, self._of) if type(value) is str and value else DROPPED",
         "return value",
-    ),  # noqa: E501
+    ),
     Mutant("names: of spans", f"{GUARD}/names.py", "if name in _WORDS or is_declared(name):", "if True:"),
     Mutant("names: what follows a known word", f"{GUARD}/names.py", "_stands_in(rest, attributes))", "True)"),
     Mutant(
@@ -300,7 +308,7 @@ MUTANTS = (
         f"{GUARD}/keys.py",
         "directory.mkdir(mode=0o700, parents=True, exist_ok=True)",
         "directory.mkdir(parents=True, exist_ok=True)",
-    ),  # noqa: E501
+    ),
     Mutant("key: owner", f"{GUARD}/keys.py", "if status.st_uid != os.getuid():", "if False:"),
     Mutant("key: life", f"{GUARD}/keys.py", "now - key.made < LIFE", "True"),
     Mutant("key: closing one that is open", f"{GUARD}/keys.py", "os.fchmod(file.fileno(), 0o600)", "pass"),
@@ -309,14 +317,14 @@ MUTANTS = (
         f"{WORDS}/pseudonyms.py",
         'begun.update(of.encode("utf-8", "surrogatepass") + b"\\0")',
         "pass",
-    ),  # noqa: E501
+    ),
     Mutant("pseudonyms: keyed", f"{WORDS}/pseudonyms.py", "blake2b(digest_size=8, key=_key)", "blake2b(digest_size=8)"),
     Mutant(
         "canary: spans",
         f"{GUARD}/canary.py",
         "zip(SIGNALS, texts, strict=True) if not spans or _any_has(each, canary)",
         "zip(SIGNALS, texts, strict=True) if not spans",
-    ),  # noqa: E501
+    ),
     Mutant("canary: what it says is heeded", f"{GUARD}/guard.py", "return not survived", "return True"),
     Mutant(
         "off: said twice", f"{GUARD}/guard.py", '== "off"):\n        raise SettingsError(f\'', '== "off"):\n        print(f\''
@@ -362,7 +370,7 @@ def tried(mutant: Mutant, tree: Path) -> tuple[Mutant, str]:
         target.write_text(text)
     if not done.returncode:
         return mutant, "survived"
-    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
     return mutant, failed[0].partition("::")[2].partition("[")[0] if failed else f"exit status {done.returncode}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import threading
@@ -9,17 +10,26 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+import spawned
 from channels import quiet_warnings, resource, wire
 from opentelemetry import baggage
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs._internal import ConcurrentMultiLogRecordProcessor, SynchronousMultiLogRecordProcessor
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOnExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import (
+    ConcurrentMultiSpanProcessor,
+    ReadableSpan,
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+    TracerProvider,
+)
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -28,6 +38,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from spanguard.privacy import process
 from spanguard.privacy.audit import audit_message
+from spanguard.privacy.exporters import GuardedLogExporter, GuardedSpanExporter
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.processors import PrivacyLogRecordProcessor, PrivacySpanProcessor
@@ -370,14 +381,54 @@ def test_a_list_that_was_there_before_the_guard_gets_clean_spans() -> None:
 
 
 @pytest.mark.usefixtures("guard")
-def test_a_list_hands_on_what_is_clean_even_if_it_is_given_raw_spans() -> None:
+@pytest.mark.parametrize("kind", [SynchronousMultiSpanProcessor, ConcurrentMultiSpanProcessor])
+def test_a_list_hands_on_what_is_clean_even_if_it_is_given_raw_spans(kind: type[SynchronousMultiSpanProcessor]) -> None:
     """As by processors that make spans themselves."""
     exporter = InMemorySpanExporter()
-    many = SynchronousMultiSpanProcessor()
+    many = kind()
     many.add_span_processor(SimpleSpanProcessor(exporter))
     many.on_end(ended(attributes={"note": SECRET}))
-    assert b"diagnosis" not in wire(spans=exporter.get_finished_spans())
-    assert len(exporter.get_finished_spans()) == 1
+    (span,) = exporter.get_finished_spans()
+    assert SECRET not in repr((span.name, dict(span.attributes or {})))
+
+
+@pytest.mark.usefixtures("guard")
+@pytest.mark.parametrize("kind", [SynchronousMultiLogRecordProcessor, ConcurrentMultiLogRecordProcessor])
+def test_every_list_of_log_processors_hands_on_what_is_clean(kind: type[SynchronousMultiLogRecordProcessor]) -> None:
+    """Also the one that asks its processors at once."""
+    own = OwnLogs()
+    provider = LoggerProvider(resource(SECRET), shutdown_on_exit=False, multi_log_record_processor=kind())
+    provider.add_log_record_processor(own)
+    provider.get_logger("t").emit(LogRecord(body=SECRET, attributes={"note": SECRET, "http.request.method": "GET"}))
+    assert len(own.seen) == 1
+    assert "GET" in own.seen[0]
+    assert SECRET not in own.seen[0]
+
+
+def test_the_guarded_exporters_hand_on_what_is_clean() -> None:
+    """For a pipeline of one's own, without the process guard."""
+    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    GuardedSpanExporter(spans).export([ended(attributes={"note": SECRET})])
+    record = LogRecord(body=SECRET, attributes={"note": SECRET})
+    GuardedLogExporter(logs).export([ReadableLogRecord(record, resource(SECRET))])
+    sent = wire(spans.get_finished_spans(), logs.get_finished_logs())
+    assert sent
+    assert b"diagnosis" not in sent
+
+
+def test_what_a_view_took_away_is_not_in_the_exemplars() -> None:
+    """The SDK puts it there; what is left are ids, the time and the value."""
+    reader = InMemoryMetricReader()
+    view = View(instrument_name="*", attribute_keys={"http.request.method"})
+    meters = MeterProvider([reader], views=[view], exemplar_filter=AlwaysOnExemplarFilter(), shutdown_on_exit=False)
+    with TracerProvider(shutdown_on_exit=False).get_tracer("t").start_as_current_span("GET"):
+        meters.get_meter("t").create_histogram("http.client.request.duration").record(1.0, {"user": SECRET})
+    data = reader.get_metrics_data()
+    assert data is not None
+    (point,) = clean_metrics(data).resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    (exemplar,) = point.exemplars
+    assert (exemplar.value, dict(exemplar.filtered_attributes)) == (1.0, {})
+    assert exemplar.trace_id
 
 
 @pytest.mark.usefixtures("guard")
@@ -502,3 +553,23 @@ def test_a_fork_while_spans_are_cleaned_leaves_a_child_that_can() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.mark.usefixtures("guard")
+@pytest.mark.parametrize(
+    "method", [each for each in ("spawn", "forkserver") if each in multiprocessing.get_all_start_methods()]
+)
+def test_a_process_that_starts_afresh_is_guarded(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows nothing of spanguard, and makes providers of its own."""
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # the child need not run the tests
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", None, raising=False)
+    context = multiprocessing.get_context(method)
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=spawned.work, args=(SECRET, sending))
+    child.start()
+    sending.close()
+    told = receiving.recv()
+    child.join()
+    receiving.close()
+    assert "GET" in told
+    assert SECRET not in told

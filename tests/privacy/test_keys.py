@@ -45,6 +45,29 @@ def test_the_key_can_be_read_by_its_owner_alone(tmp_path: Path) -> None:
     assert [each.name for each in directory.iterdir()] == [keys.FILE]
 
 
+@posix
+def test_the_key_is_at_no_time_open_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is made with the mode that it keeps."""
+    modes, made = [], os.open
+
+    def opened(path: str, flags: int, mode: int = 0o777, **more: int) -> int:
+        modes.extend([mode] if flags & os.O_CREAT and keys.FILE in str(path) else [])
+        return made(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", opened)
+    told(tmp_path)
+    assert modes == [0o600]
+
+
+def test_nobody_without_the_key_can_test_a_guess() -> None:
+    """Another key gives another pseudonym, under the same number too; and so does another attribute."""
+    use_key(b"a" * 32, 3)
+    first = pseudonym("alice", "user.id")
+    assert pseudonym("alice", "session.id") != first
+    use_key(b"b" * 32, 3)
+    assert pseudonym("alice", "user.id") != first
+
+
 def test_equal_values_are_equal_tomorrow(tmp_path: Path) -> None:
     """The same key is read again; another directory has another one."""
     first = told(tmp_path / "a")

@@ -17,6 +17,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from spanguard.privacy import attributes as cleaning
 from spanguard.privacy import modes
 from spanguard.privacy.processors import PrivacySpanProcessor
+from spanguard.privacy.rules import DROPPED, Text
 from spanguard.privacy.spans import CleanSpan, clean_span
 from support import EPOCH
 
@@ -219,6 +220,31 @@ def test_hostile_values_are_refused_without_a_look(key: str, value: object) -> N
     kept.pop("resilience.privacy.content.fields", None)
     kept.pop("resilience.privacy.content.length", None)
     assert not kept or (key == "gen_ai.request.model" and str(kept[key]).startswith("h:"))
+
+
+def test_a_list_is_known_when_all_of_it_is() -> None:
+    """One element that is not becomes what stands for it, however often the others were seen."""
+    reasons = "gen_ai.response.finish_reasons"
+    for _ in range(2):
+        assert cleaning.clean_attributes({reasons: ("stop", "length")}, "span") == {reasons: ("stop", "length")}
+        assert cleaning.clean_attributes({reasons: ("stop", "Alice")}, "span") == {reasons: ("stop", "_OTHER")}
+
+
+def test_of_content_the_length_is_told_roughly() -> None:
+    """All of it together, rounded up to a power of two, and how many fields it was in."""
+    kept = cleaning.clean_attributes(
+        {"gen_ai.input.messages": "x" * 40, "gen_ai.output.messages": "x" * 30, "input.value": 7}, "span"
+    )
+    assert kept == {"resilience.privacy.content.length": 128, "resilience.privacy.content.fields": 3}
+
+
+def test_a_text_that_is_longer_than_any_known_one_is_not_looked_up() -> None:
+    """So that a prompt under a known key costs nothing."""
+    asked: list[str] = []
+    rule = Text(lambda text: not asked.append(text))
+    assert rule.clean("x" * 256) == "x" * 256
+    assert rule.clean("x" * 257) is DROPPED
+    assert asked == ["x" * 256]
 
 
 def test_hostile_keys_are_refused() -> None:

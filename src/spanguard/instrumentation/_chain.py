@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from spanguard._core.scope import Scope, current_scope, policy_attributes
 from spanguard._core.stream import conclude
 from spanguard._core.usage import NOTHING, Spent
 from spanguard.instrumentation._adapter import Args, Kwargs
-from spanguard.vocabulary.declared import declare
+from spanguard.vocabulary.declared import LONGEST, declare
 from spanguard.vocabulary.models import model_name
 
 S = TypeVar("S", bound=Scope)
@@ -140,3 +141,12 @@ def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
     while found is not None and not (isinstance(found, kind) and not found.done):
         found = found.parent
     return found
+
+
+def class_name(kind: type, otherwise: str) -> str:
+    """Return the name of a class, or of the first of its bases, that stands under this name in a loaded module."""
+    for each in kind.__mro__:
+        name = f"{each.__module__}.{each.__qualname__}"
+        if getattr(sys.modules.get(each.__module__), each.__qualname__, None) is each and len(name) <= LONGEST:
+            return name
+    return otherwise

@@ -15,7 +15,6 @@ LangChain does not retry.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -39,8 +38,8 @@ from spanguard.instrumentation._adapter import (
     before,
     module_of,
 )
-from spanguard.instrumentation._chain import Chain, Loop, Try, nearest, run, tried
-from spanguard.vocabulary.declared import LONGEST, declare
+from spanguard.instrumentation._chain import Chain, Loop, Try, class_name, nearest, run, tried
+from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import is_published
 
 _LIBRARY: Final = "langchain"
@@ -70,16 +69,7 @@ def _function(runnable: Any) -> Any:
 
 def _called(runnable: Any) -> str:
     """Return what a runnable or a tool is called: its function, or its class."""
-    return _names.function_name(_function(runnable)) or _class(type(runnable))
-
-
-def _class(kind: type) -> str:
-    """Return the name of a class, or of the first of its bases, that stands under this name in a loaded module."""
-    for each in kind.__mro__:
-        name = f"{each.__module__}.{each.__qualname__}"
-        if getattr(sys.modules.get(each.__module__), each.__qualname__, None) is each and len(name) <= LONGEST:
-            return name
-    return _LIBRARY
+    return _names.function_name(_function(runnable)) or class_name(type(runnable), _LIBRARY)
 
 
 def _candidate(chain: Chain, runnable: Any) -> Try:
@@ -167,10 +157,10 @@ class _Tried(wrapt.ObjectProxy[Any]):
             return found
         chain, runnable = self._self_chain, self.__wrapped__
 
-        def attempt(*args: Any, **kwargs: Any) -> Any:
+        def _attempt(*args: Any, **kwargs: Any) -> Any:
             return tried(lambda: _candidate(chain, runnable), found, args, kwargs)
 
-        return attempt
+        return _attempt
 
 
 def _falling_back(args: Args, _kwargs: Kwargs) -> _Fallbacks:
@@ -236,28 +226,28 @@ def _handling(make: Callable[[Any, Any], Loop | Chain | None]) -> Hook:
     """Put an operation around a middleware's hook, and an attempt around each call of the handler that it is given."""
 
     @quiet
-    def opened(middleware: Any, args: Args, kwargs: Kwargs) -> Loop | Chain | None:
+    def _opened(middleware: Any, args: Args, kwargs: Kwargs) -> Loop | Chain | None:
         operation = make(middleware, argument(args, kwargs, 0, "request"))
         if operation is not None:
             operation.start()
         return operation if operation is not None and operation.started else None
 
-    def hook(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
-        operation = opened(instance, args, kwargs)
+    def _hook(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+        operation = _opened(instance, args, kwargs)
         if operation is None:
             return wrapped(*args, **kwargs)
         handler = argument(args, kwargs, 1, "handler")
 
-        def attempt(request: Any) -> Any:
+        def _handle(request: Any) -> Any:
             return tried(lambda: _attempt(operation, request), handler, (request,), {})
 
         if len(args) > 1:
-            args = (args[0], attempt, *args[2:])
+            args = (args[0], _handle, *args[2:])
         else:
-            kwargs = {**kwargs, "handler": attempt}
+            kwargs = {**kwargs, "handler": _handle}
         return run(operation, wrapped, args, kwargs)
 
-    return hook
+    return _hook
 
 
 def _delayed(_instance: Any, _args: Args, _kwargs: Kwargs, outcome: Outcome) -> None:
@@ -289,7 +279,7 @@ class _Lookup(Lookup):
     """The lookup that a model makes before it asks the provider; it ends long before the call does."""
 
     def __init__(self, cache: Any) -> None:
-        name = _names.known("cache", _class(type(cache)), _LIBRARY)
+        name = _names.known("cache", class_name(type(cache), _LIBRARY), _LIBRARY)
         super().__init__(name, None)
         self.by = policy_attributes(self.policy, name, _LIBRARY)
 

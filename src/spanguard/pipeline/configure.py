@@ -75,6 +75,8 @@ def configure(
         "guard": guard,
         "exit_timeout": exit_timeout,
     }
+    if service_name == "":
+        raise SettingsError("service_name: expected a name, not an empty one")
     with _lock:
         wanted = _settings({name: value for name, value in given.items() if value is not None})
         return _configure(wanted, service_name, off_in_code=privacy == "off")
@@ -134,8 +136,6 @@ def _resource(wanted: Settings, service_name: str | None) -> Resource:
         semconv.SCHEMA: semconv.SCHEMA_VERSION,
     }
     if service_name is not None:
-        if not service_name:
-            raise SettingsError("service_name: expected a name, not an empty one")
         attributes["service.name"] = service_name
         declare_environment(service_name)
     resource = Resource.create(attributes, semconv.SCHEMA_URL)

@@ -10,6 +10,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
+from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
@@ -23,7 +24,7 @@ from opentelemetry.sdk.trace import (
 )
 from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
-from spanguard.privacy import outbound, own_logs
+from spanguard.privacy import keys, modes, outbound, own_logs
 from spanguard.privacy.border import guarded, guarded_each, lost
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
@@ -31,6 +32,7 @@ from spanguard.privacy.names import EMPTIED
 from spanguard.privacy.places import Function, Place, put_in, take_out
 from spanguard.privacy.processors import INDIFFERENT, PrivacyLogRecordProcessor, PrivacySpanProcessor, at_start
 from spanguard.privacy.spans import CleanSpan, clean_span
+from spanguard.vocabulary import declared
 
 _log: Final = logging.getLogger("spanguard")
 _on = False
@@ -209,6 +211,30 @@ def _list_of(parameter: str, known: Collection[type], around: Callable[[Any], ob
     return guarded_provider
 
 
+class _Switch:
+    """Part of a process of `multiprocessing` that starts afresh: it is pickled for the child, and switches the guard on there."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _switch_on_in_child, (modes.mode, tuple(declared._clear), tuple(declared._keys))
+
+
+def _switch_on_in_child(mode: modes.Mode, names: tuple[str, ...], declared_keys: tuple[str, ...]) -> None:
+    if not _on:
+        modes.use(mode)
+        keys.use_kept_key()
+        declared.declare(*names, keys=declared_keys)
+        switch_on()
+
+
+def _start(original: Function) -> Function:
+    @functools.wraps(original)
+    def start(self: BaseProcess) -> None:
+        self.__dict__["_spanguard_guard"] = _Switch()
+        original(self)
+
+    return start
+
+
 class _PrivacySpanList(PrivacySpanProcessor):
     """A guarded list of span processors of somebody's own making, which can be added to."""
 
@@ -249,4 +275,5 @@ PLACES: Final = (
     Place(f"{_ENCODERS}._log_encoder", "", "_encode_resource_logs", _encode_logs),
     Place(f"{_ENCODERS}.metrics_encoder", "", "_encode_resource_metrics", _encode_metrics),
     *outbound.PLACES,
+    Place("multiprocessing.process", "BaseProcess", "start", _start),
 )

@@ -63,6 +63,8 @@ _COMMANDS: Final = frozenset(
     recommend reindex replace retrieve scroll search search_batch select set set_many set_multi touch updateByQuery
     update_by_query deleteByQuery delete_by_query upload_collection upload_points upsert vector_search write
     batch_write_item batch_get_item get_item put_item update_item delete_item scan create_table delete_table
+    GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems TransactWriteItems
+    CreateTable DeleteTable DescribeTable ListTables UpdateTable
     describe_table list_tables connect begin commit rollback cursor execute executemany callproc fetchone fetchmany
     fetchall close pipeline multi
     """.split()
