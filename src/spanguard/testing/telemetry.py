@@ -16,6 +16,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
+from spanguard import semconv
+
 SECOND: Final = 1_000_000_000
 EPOCH: Final = 1_800_000_000 * SECOND
 """What `Clock` says at its beginning, in nanoseconds: a day in 2027."""
