@@ -46,9 +46,10 @@ class _Repair(Operation):
         self.runner = runner
 
     @quiet
-    def returned(self, value: Any) -> None:
+    def returned(self, value: object) -> None:
         """Hear what the guard returns: if it passes although the last answer was refused, then what a validator fixed."""
-        if self._last is not None and self._last.outcome == "invalid" and value.status == "pass":
+        call: Any = value
+        if self._last is not None and self._last.outcome == "invalid" and call.status == "pass":
             self.degraded()
 
 
@@ -56,13 +57,14 @@ class _Answer(Try):
     """One answer of the model that a guard validates."""
 
     @quiet
-    def returned(self, value: Any) -> None:
+    def returned(self, value: object) -> None:
         """Hear what the guard made of the answer."""
-        told = value.outputs.llm_response_info
+        iteration: Any = value
+        told = iteration.outputs.llm_response_info
         if told is not None:
             usage = {"prompt_tokens": told.prompt_token_count, "completion_tokens": told.response_token_count}
             self.used({"usage": usage})
-        if value.outputs.reasks:
+        if iteration.outputs.reasks:
             self.refuse()
 
 

@@ -10,7 +10,6 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Collection, Iterable
-from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
@@ -212,7 +211,7 @@ def _list_of(parameter: str, known: Collection[type], around: Callable[[Any], ob
 
 
 class _Switch:
-    """Part of a process of `multiprocessing` that starts afresh: it is pickled for the child, and switches the guard on there."""
+    """Part of a process of `multiprocessing`: where that is pickled for a child, it switches the guard on there."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return _switch_on_in_child, (modes.mode, tuple(declared._clear), tuple(declared._keys))
@@ -228,8 +227,8 @@ def _switch_on_in_child(mode: modes.Mode, names: tuple[str, ...], declared_keys:
 
 def _start(original: Function) -> Function:
     @functools.wraps(original)
-    def start(self: BaseProcess) -> None:
-        self.__dict__["_spanguard_guard"] = _Switch()
+    def start(self: object) -> None:
+        vars(self)["_spanguard_guard"] = _Switch()
         original(self)
 
     return start
