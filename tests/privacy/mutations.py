@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant(
         "span: times",
         f"{GUARD}/spans.py",
-        "if not (type(start) is type(end) is int and OLDEST <= start <= end < NEWEST):",
+        "if type(start) is not int or type(end) is not int or not OLDEST <= start <= end < NEWEST:",
         "if False:",
     ),
     Mutant("span: resource", f"{GUARD}/spans.py", "clean_resource(span._resource)", "span._resource"),

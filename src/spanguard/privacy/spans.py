@@ -137,7 +137,7 @@ def _cleaned(span: ReadableSpan) -> Fields:
     raw, events, links, parent, status = span._attributes, span._events, span._links, span._parent, span._status
     attributes = clean_attributes(raw, "span")
     start, end = span._start_time, span._end_time
-    if not (type(start) is type(end) is int and OLDEST <= start <= end < NEWEST):
+    if type(start) is not int or type(end) is not int or not OLDEST <= start <= end < NEWEST:
         start, end = clean_time(start), clean_time(end)
     if status.description is not None:
         redacted("span", "status", "free_text")
