@@ -144,7 +144,7 @@ class _Fallbacks(Chain):
         self.runnable = runnable
 
 
-class _Tried(wrapt.ObjectProxy[Any]):
+class _Tried(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older wrapts have no generic one
     """A candidate as the loop over them sees it: each of its calls is an attempt of the failover."""
 
     def __init__(self, runnable: Any, chain: Chain) -> None:
