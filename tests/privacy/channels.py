@@ -98,7 +98,7 @@ def logs(text: str, provider: LoggerProvider) -> None:
 def metrics(text: str, provider: MeterProvider) -> None:
     """Push a text through every channel of metrics."""
     meter = provider.get_meter(text, text, f"https://{text}", {"a": text})
-    attributes: dict[str, Any] = {**dict.fromkeys(KEYS, text), text: text, "a": [text]}
+    attributes: dict[str, Any] = {**dict.fromkeys(KEYS, text), text: text, "a": (text,)}
     with suppress(Exception):  # the SDK takes ASCII alone
         meter.create_counter("n" + "".join(filter(str.isalnum, text)), text[:60], text).add(1, attributes)
     meter.create_histogram("http.server.request.duration", "s", text).record(1.0, attributes)

@@ -6,11 +6,11 @@ limiter's name is the variable that it is assigned to.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.limiter import Wait
 from spanguard.instrumentation import _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, around, before
+from spanguard.instrumentation._adapter import Args, Clearable, Instrumentor, Kwargs, Patch, around, before
 
 _LIBRARY: Final = "aiolimiter"
 _names_of: Final = _names.Made("rate_limiter", _LIBRARY)
@@ -30,9 +30,9 @@ class AioLimiterInstrumentor(Instrumentor):
     """Shows the rate limiters of aiolimiter."""
 
     library = _LIBRARY
-    requires = ("aiolimiter >= 1, < 2",)
-    known = (_names_of,)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("aiolimiter >= 1, < 2",)
+    known: ClassVar[tuple[Clearable, ...]] = (_names_of,)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch("aiolimiter.leakybucket", "AsyncLimiter.__init__", before(_made), always=True),
         Patch("aiolimiter.leakybucket", "AsyncLimiter.acquire", around(_wait)),
     )

@@ -8,9 +8,9 @@ does, the call has one of ours, with its usage. With ``max_retries=0`` there is 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from spanguard.instrumentation._adapter import Instrumentor
+from spanguard.instrumentation._adapter import Instrumentor, Patch
 from spanguard.instrumentation._stainless import Sdk, patches
 
 _APIS: Final = {
@@ -31,5 +31,5 @@ class AnthropicInstrumentor(Instrumentor):
     """Shows the retries of the anthropic SDK."""
 
     library = "anthropic"
-    requires = ("anthropic >= 2, < 3",)
-    patches = patches(Sdk("anthropic", _APIS, _provider), "_request")
+    requires: ClassVar[tuple[str, ...]] = ("anthropic >= 2, < 3",)
+    patches: ClassVar[tuple[Patch, ...]] = patches(Sdk("anthropic", _APIS, _provider), "_request")

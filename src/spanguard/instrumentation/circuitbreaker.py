@@ -8,11 +8,22 @@ the decorated function's.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.breaker import transition
 from spanguard.instrumentation import _misuse, _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, around, before
+from spanguard.instrumentation._adapter import (
+    Args,
+    Clearable,
+    Instrumentor,
+    Kwargs,
+    Outcome,
+    Patch,
+    after,
+    argument,
+    around,
+    before,
+)
 from spanguard.instrumentation._breakers import Call, counted, passing, running
 
 _LIBRARY: Final = "circuitbreaker"
@@ -98,9 +109,9 @@ class CircuitBreakerInstrumentor(Instrumentor):
     """Shows the circuit breakers of circuitbreaker."""
 
     library = _LIBRARY
-    requires = ("circuitbreaker >= 2, < 3",)
-    known = (_names_of, _states)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("circuitbreaker >= 2, < 3",)
+    known: ClassVar[tuple[Clearable, ...]] = (_names_of, _states)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch(_LIBRARY, "CircuitBreaker.__init__", before(_made), always=True),
         Patch(_LIBRARY, "CircuitBreaker.decorate", before(_decorating), always=True),
         Patch(_LIBRARY, "CircuitBreaker.opened", after(_asked)),

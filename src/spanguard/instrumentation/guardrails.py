@@ -11,7 +11,7 @@ asked again: of those the verdicts are seen.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
@@ -112,8 +112,8 @@ class GuardrailsInstrumentor(Instrumentor):
     """Shows the verdicts and the repairs of guardrails-ai."""
 
     library = _LIBRARY
-    requires = ("guardrails-ai >= 0.11, < 0.12",)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("guardrails-ai >= 0.11, < 0.12",)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch("guardrails.run.runner", "Runner.__call__", around(_called)),
         Patch("guardrails.run.runner", "Runner.step", around(_asked)),
         Patch("guardrails.run.async_runner", "AsyncRunner.async_run", around(_called)),

@@ -12,11 +12,20 @@ validated by whoever reads them, after the loop: of those the last attempt count
 from __future__ import annotations
 
 import typing
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.border import quiet
 from spanguard.instrumentation import _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, argument, around, before, module_of
+from spanguard.instrumentation._adapter import (
+    Args,
+    Instrumentor,
+    Kwargs,
+    Patch,
+    argument,
+    around,
+    before,
+    module_of,
+)
 from spanguard.instrumentation._tries import Tries, running
 from spanguard.vocabulary.declared import declare
 
@@ -107,9 +116,9 @@ class InstructorInstrumentor(Instrumentor):
     """Shows the repair loops of instructor."""
 
     library = _LIBRARY
-    requires = ("instructor >= 1.13, < 2",)
-    owns = (_LIBRARY,)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("instructor >= 1.13, < 2",)
+    owns: ClassVar[tuple[str, ...]] = (_LIBRARY,)
+    patches: ClassVar[tuple[Patch, ...]] = (
         *(Patch("instructor.core.patch", name, around(_open), versions="< 1.16") for name in ("retry_sync", "retry_async")),
         *(
             Patch("instructor.v2.core.patch", f"{name}_v2", around(_open), versions=">= 1.16")

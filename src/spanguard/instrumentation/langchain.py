@@ -16,7 +16,7 @@ LangChain does not retry.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import wrapt
 
@@ -27,6 +27,7 @@ from spanguard._core.scope import policy_attributes
 from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import (
     Args,
+    Clearable,
     Hook,
     Instrumentor,
     Kwargs,
@@ -326,10 +327,10 @@ class LangChainInstrumentor(Instrumentor):
     """Shows the retries, fallbacks, limiters and caches of LangChain."""
 
     library = _LIBRARY
-    requires = ("langchain-core >= 1.1, < 2",)
-    owns = (f"{_CORE}.retry",)
-    known = (_retries, _failovers, _limiters)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("langchain-core >= 1.1, < 2",)
+    owns: ClassVar[tuple[str, ...]] = (f"{_CORE}.retry",)
+    known: ClassVar[tuple[Clearable, ...]] = (_retries, _failovers, _limiters)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch(f"{_CORE}.retry", "RunnableRetry.__init__", _naming(_retries), always=True),
         *(
             Patch(f"{_CORE}.retry", f"RunnableRetry.{name}", around(_retrying))

@@ -9,7 +9,7 @@ instrumentation of an SDK counts it, of streams only by those.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.border import quiet
 from spanguard._core.scope import Scope
@@ -118,5 +118,5 @@ class LiteLLMInstrumentor(Instrumentor):
     """Shows the retries and the fallbacks of litellm's Router."""
 
     library = _LIBRARY
-    requires = ("litellm >= 1.83, < 2",)
-    patches = (*_patches(_OLD, "Router", "< 1.109"), *_patches(_NEW, "PythonCore", ">= 1.109"))
+    requires: ClassVar[tuple[str, ...]] = ("litellm >= 1.83, < 2",)
+    patches: ClassVar[tuple[Patch, ...]] = (*_patches(_OLD, "Router", "< 1.109"), *_patches(_NEW, "PythonCore", ">= 1.109"))

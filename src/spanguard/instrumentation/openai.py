@@ -11,9 +11,9 @@ Of ``with_raw_response`` and ``with_streaming_response`` a stream is followed, a
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from spanguard.instrumentation._adapter import Instrumentor
+from spanguard.instrumentation._adapter import Instrumentor, Patch
 from spanguard.instrumentation._stainless import Sdk, patches
 
 _APIS: Final = {
@@ -50,5 +50,7 @@ class OpenAIInstrumentor(Instrumentor):
     """Shows the calls and the retries of the openai SDK."""
 
     library = "openai"
-    requires = ("openai >= 2, < 4",)
-    patches = patches(Sdk("openai", _APIS, _provider), "request", "_legacy_response.LegacyAPIResponse")
+    requires: ClassVar[tuple[str, ...]] = ("openai >= 2, < 4",)
+    patches: ClassVar[tuple[Patch, ...]] = patches(
+        Sdk("openai", _APIS, _provider), "request", "_legacy_response.LegacyAPIResponse"
+    )

@@ -12,14 +12,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from spanguard._core.border import quiet
 from spanguard._core.breaker import transition
 from spanguard._core.scope import current_scope
 from spanguard.instrumentation import _misuse, _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, before, module_of
+from spanguard.instrumentation._adapter import (
+    Args,
+    Clearable,
+    Instrumentor,
+    Kwargs,
+    Outcome,
+    Patch,
+    after,
+    argument,
+    before,
+    module_of,
+)
 from spanguard.instrumentation._breakers import Call, passing, running
 
 _LIBRARY: Final = "pybreaker"
@@ -121,9 +132,9 @@ class PyBreakerInstrumentor(Instrumentor):
     """Shows the circuit breakers of pybreaker."""
 
     library = _LIBRARY
-    requires = ("pybreaker >= 1, < 2",)
-    known = (_names_of,)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("pybreaker >= 1, < 2",)
+    known: ClassVar[tuple[Clearable, ...]] = (_names_of,)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch(_LIBRARY, "CircuitBreaker.__init__", before(_made), always=True),
         Patch(_LIBRARY, "CircuitBreaker.call", passing(_open, _ended)),
         Patch(_LIBRARY, "CircuitBreaker._create_new_state", after(_changed)),

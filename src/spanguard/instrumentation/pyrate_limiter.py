@@ -7,11 +7,11 @@ a user's.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core.limiter import Wait
 from spanguard.instrumentation import _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Patch, argument, around, before
+from spanguard.instrumentation._adapter import Args, Clearable, Instrumentor, Kwargs, Patch, argument, around, before
 
 _LIBRARY: Final = "pyrate-limiter"
 _names_of: Final = _names.Made("rate_limiter", "pyrate_limiter")
@@ -51,9 +51,9 @@ class PyrateLimiterInstrumentor(Instrumentor):
     """Shows the rate limiters of pyrate-limiter."""
 
     library = _LIBRARY
-    requires = ("pyrate-limiter >= 4, < 5",)
-    known = (_names_of,)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("pyrate-limiter >= 4, < 5",)
+    known: ClassVar[tuple[Clearable, ...]] = (_names_of,)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch("pyrate_limiter.limiter", "Limiter.__init__", before(_made), always=True),
         Patch("pyrate_limiter.limiter", "Limiter._try_acquire", around(_sync)),
         Patch("pyrate_limiter.limiter", "Limiter.try_acquire_async", around(_wait)),

@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CodeType, FrameType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from spanguard._core import leaving
@@ -360,8 +360,8 @@ class TenacityInstrumentor(Instrumentor):
     """Shows the retry loops of tenacity, of stamina, and of google-genai."""
 
     library = "tenacity"
-    requires = ("tenacity >= 8.2.3, < 10",)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("tenacity >= 8.2.3, < 10",)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch("tenacity", "BaseRetrying.iter", _iter),
         Patch("tenacity", "RetryCallState.set_result", after(_result)),
         Patch("tenacity", "RetryCallState.set_exception", after(_exception)),

@@ -8,7 +8,7 @@ no attempt. requests does not retry unless a session's adapter is given a `Retry
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from spanguard._core import clock
 from spanguard._core.attempt import Attempt
@@ -18,7 +18,16 @@ from spanguard._core.gate import SECOND
 from spanguard._core.operation import Operation
 from spanguard._core.scope import current_scope
 from spanguard.instrumentation import _misuse, _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, module_of
+from spanguard.instrumentation._adapter import (
+    Args,
+    Instrumentor,
+    Kwargs,
+    Outcome,
+    Patch,
+    after,
+    argument,
+    module_of,
+)
 
 _LIBRARY: Final = "urllib3"
 
@@ -150,8 +159,8 @@ class Urllib3Instrumentor(Instrumentor):
     """Shows the retries of urllib3."""
 
     library = _LIBRARY
-    requires = ("urllib3 >= 2, < 3",)
-    patches = (
+    requires: ClassVar[tuple[str, ...]] = ("urllib3 >= 2, < 3",)
+    patches: ClassVar[tuple[Patch, ...]] = (
         Patch("urllib3.connectionpool", "HTTPConnectionPool.urlopen", _urlopen),
         Patch("urllib3.util.retry", "Retry.increment", after(_increment)),
         Patch("urllib3.util.retry", "Retry.sleep", _sleep),

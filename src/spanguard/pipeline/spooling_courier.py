@@ -58,10 +58,10 @@ class Parcel:
     """A batch on its way, serialised."""
 
     def __init__(self, body: bytes, items: int, parts: Callable[[], list[Part]] | None = None) -> None:
-        self.parts = parts or (lambda: [Part(body, items)])  # what is committed
+        self.parts: Callable[[], list[Part]] = parts or (lambda: [Part(body, items)])  # what is committed
         self.body = body  # what is sent
         self.items = items
-        self.answered = threading.Event()
+        self.answered: threading.Event = threading.Event()
         self.answer: Answer | None = None
         self.rows: list[int] | None = None
         """Where in the spool it is, once somebody has tried to commit it; empty if it could not be."""

@@ -24,8 +24,8 @@ class GrpcPost:
     """By OTLP over gRPC."""
 
     def __init__(self, exporter: Exporter, signal: str, make: Callable[[], Exporter]) -> None:
-        self.endpoint = exporter._endpoint
-        self.timeout = bounded(getattr(exporter, "_timeout", LONGEST_TRY))
+        self.endpoint: str = exporter._endpoint
+        self.timeout: float = bounded(getattr(exporter, "_timeout", LONGEST_TRY))
         self._exporter = exporter
         self._method = _METHODS[signal]
         self._make = make

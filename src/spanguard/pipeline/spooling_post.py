@@ -68,8 +68,8 @@ class HttpPost:
     """By OTLP over HTTP."""
 
     def __init__(self, exporter: Exporter, submit: Callable[[bytes, float], _Response], timeout: float) -> None:
-        self.endpoint = exporter._endpoint
-        self.timeout = bounded(timeout)
+        self.endpoint: str = exporter._endpoint
+        self.timeout: float = bounded(timeout)
         self._exporter = exporter
         self._submit = submit
 

@@ -32,7 +32,7 @@ class Clock:
     """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
-        self.elapsed = 0
+        self.elapsed: int = 0
 
     def now(self) -> int:
         """Say when, in nanoseconds."""
@@ -50,7 +50,7 @@ class Clock:
 class CountedIds(IdGenerator):
     """Ids of traces and spans that are 1, 2, 3 ..."""
 
-    last = 0
+    last: int = 0
 
     def generate_span_id(self) -> int:
         """Return the next id."""
@@ -108,8 +108,11 @@ class Providers(NamedTuple):
     ours: frozenset[str]
 
 
-def providers(ids: IdGenerator | None = None) -> Providers:
-    """Return the providers that the program has set, and set those that it has not: OpenTelemetry takes each only once."""
+def providers(reader: InMemoryMetricReader, ids: IdGenerator | None = None) -> Providers:
+    """Return the providers that the program has set, and set those that it has not: OpenTelemetry takes each only once.
+
+    The metrics are read by the reader; not if the program's provider is of an SDK before 1.44, which takes no reader later.
+    """
     ours = set()
     tracers = trace.get_tracer_provider()
     if not isinstance(tracers, TracerProvider):
@@ -118,9 +121,11 @@ def providers(ids: IdGenerator | None = None) -> Providers:
         ours.add("spans")
     meters = metrics.get_meter_provider()
     if not hasattr(meters, "force_flush"):
-        meters = MeterProvider([], shutdown_on_exit=False)
+        meters = MeterProvider([reader], shutdown_on_exit=False)
         metrics.set_meter_provider(meters)
         ours.add("metrics")
+    elif (add := getattr(meters, "add_metric_reader", None)) is not None:
+        add(reader)
     loggers = _logs.get_logger_provider()
     if not isinstance(loggers, LoggerProvider):
         loggers = LoggerProvider(shutdown_on_exit=False)
@@ -137,13 +142,11 @@ class Telemetry:
     """
 
     def __init__(self, *, ids: IdGenerator | None = None, processors: Iterable[SpanProcessor] = ()) -> None:
-        self._providers = providers(ids)
+        self._reader = InMemoryMetricReader(_DELTA)
+        self._providers = providers(self._reader, ids)
         self._spans, self._logs = KeptSpans(), KeptLogs()  # type: ignore[no-untyped-call]
         for processor in (*processors, SimpleSpanProcessor(self._spans)):
             self._providers.tracers.add_span_processor(processor)
-        self._reader = InMemoryMetricReader(_DELTA)
-        if self._providers.meters is not None:
-            self._providers.meters.add_metric_reader(self._reader)
         self._providers.loggers.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
     @property

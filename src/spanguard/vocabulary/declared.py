@@ -19,7 +19,7 @@ LONGEST: Final = 128
 NAMES: Final = "name"
 """All the program's own names are one domain of pseudonyms: a candidate that fails is the ``from`` of the next hop."""
 
-edition = 0
+edition: int = 0
 """Grows with each declaration: what was decided before one may be decided otherwise after it."""
 
 _clear: set[str] = set()
