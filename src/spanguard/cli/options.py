@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
-class Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A point in time, in ns since 1970: ``90s``, ``15m``, ``1h``, ``2d``, ``1w`` ago, or a date and time (UTC)."""
 
     name = "time"
@@ -57,7 +57,7 @@ def json_option(command: F) -> F:
 def since_option(command: F) -> F:
     """Add ``--since``."""
     about = "From then on: 90s, 15m, 1h, 2d, 1w ago, or a date and time (UTC)."
-    return click.option("--since", "since_ns", type=Time(), metavar="TIME", help=about)(command)
+    return click.option("--since", "since_ns", type=_Time(), metavar="TIME", help=about)(command)
 
 
 def find(store: Path | None) -> Path:

@@ -26,7 +26,7 @@ class Purged:
     """Rows that were deleted, by table; events of spans go with them and are not counted."""
 
 
-PRINTED: Final = {"purge": Purged}
+PRINTED: Final[dict[str, type[object]]] = {"purge": Purged}
 
 
 @click.command()

@@ -20,7 +20,7 @@ from spanguard.store.queries import EventKind, TraceRow, Wanted, event_kinds, fi
 
 _POLL_SECONDS: Final = 0.5
 
-PRINTED: Final = {"show": Report}
+PRINTED: Final[dict[str, type[object]]] = {"show": Report}
 
 
 @click.command()

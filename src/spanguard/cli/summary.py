@@ -42,7 +42,7 @@ class Answer:
     """The figures of each group."""
 
 
-PRINTED: Final = {"summary": Answer}
+PRINTED: Final[dict[str, type[object]]] = {"summary": Answer}
 
 
 @click.command()
