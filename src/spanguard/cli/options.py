@@ -43,6 +43,10 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return min(int(seconds * 1e6) * 1000, 2**63 - 1)  # what the store can compare with
 
 
+TIME: Final[object] = _Time()
+"""A point in time, as commands take it."""
+
+
 def store_option(command: F) -> F:
     """Add ``--store``."""
     about = "File of the store. Default: SPANGUARD_STORE, or the newest."
@@ -57,7 +61,7 @@ def json_option(command: F) -> F:
 def since_option(command: F) -> F:
     """Add ``--since``."""
     about = "From then on: 90s, 15m, 1h, 2d, 1w ago, or a date and time (UTC)."
-    return click.option("--since", "since_ns", type=_Time(), metavar="TIME", help=about)(command)
+    return click.option("--since", "since_ns", type=TIME, metavar="TIME", help=about)(command)
 
 
 def find(store: Path | None) -> Path:

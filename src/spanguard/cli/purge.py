@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from spanguard.cli.exits import No
-from spanguard.cli.options import Time, echo_json, find, json_option, opened, store_option
+from spanguard.cli.options import TIME, echo_json, find, json_option, opened, store_option
 from spanguard.cli.progress import progress
 from spanguard.cli.render import clean, number
 from spanguard.store.retention import count
@@ -31,7 +31,7 @@ PRINTED: Final[dict[str, type[object]]] = {"purge": Purged}
 
 @click.command()
 @click.option("--run", help="Delete this run only.")
-@click.option("--before", "before_ns", type=Time(), metavar="TIME", help="Delete what is older: 2d, 1w, or a date (UTC).")
+@click.option("--before", "before_ns", type=TIME, metavar="TIME", help="Delete what is older: 2d, 1w, or a date (UTC).")
 @click.option("--all", "everything", is_flag=True, help="Delete everything.")
 @store_option
 @json_option
