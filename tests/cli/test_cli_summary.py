@@ -15,7 +15,7 @@ import pytest
 
 from spanguard import semconv
 from spanguard.cli import progress as progress_module
-from spanguard.cli.options import Time
+from spanguard.cli.options import _Time
 from spanguard.cli.progress import progress
 from spanguard.store import Database
 from spanguard.store.export import TABLES
@@ -303,7 +303,7 @@ def test_purge_makes_no_store(here, run) -> None:
 @pytest.mark.parametrize(("text", "ago"), [("90s", 90), ("15m", 900), ("1h", 3600), ("2d", 172_800), ("1w", 604_800)])
 def test_a_time_ago(text, ago) -> None:
     """Seconds, minutes, hours, days, weeks."""
-    assert abs(time.time_ns() - ago * 10**9 - Time().convert(text, None, None)) < 10**10
+    assert abs(time.time_ns() - ago * 10**9 - _Time().convert(text, None, None)) < 10**10
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_a_time_ago(text, ago) -> None:
 )
 def test_a_date_is_utc(text) -> None:
     """Unless it says otherwise."""
-    assert Time().convert(text, None, None) == 1_795_238_040 * 10**9
+    assert _Time().convert(text, None, None) == 1_795_238_040 * 10**9
 
 
 def test_a_bar_is_for_terminals(monkeypatch, capsys) -> None:

@@ -36,4 +36,5 @@ def package_name(name: object) -> str:
     top = name.partition(".")[0].strip()
     folded = top.lower().replace("-", "_")
     known = top in sys.stdlib_module_names or folded in _WELL_KNOWN or is_declared(top)
-    return top if known else pseudonym(name, DEPENDENCIES)
+    # A plain text: SDKs before 1.43 refuse a list whose elements are not all of one class.
+    return top if known else str(pseudonym(name, DEPENDENCIES))
