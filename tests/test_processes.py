@@ -348,7 +348,7 @@ def test_the_end_of_a_child_is_bounded_too(tmp_path: Path, way: str) -> None:
     with HttpReceiver(hang=True) as receiver, start(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint) as process:
         out, err = process.communicate(timeout=60)
     assert 0.2 < float(out) < 5  # its own deadline; generous, because the machine may be busy
-    assert err == ""
+    assert all("what is recorded is kept" in line for line in err.splitlines())  # told by those that saw the deadline pass
     waiting = {each.signal: each.items for each in status(tmp_path / ".spanguard" / "spool.db").waiting}
     assert waiting["traces"] == 2
 

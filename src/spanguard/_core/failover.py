@@ -24,8 +24,8 @@ _WHERE = "candidate"
 class Failover(Operation):
     """A failover operation; made by `spanguard.traced_failover`. It reports what happens and decides nothing."""
 
-    def __init__(self, name: str, work: str | None, artifact: str | None) -> None:
-        super().__init__("failover", name)
+    def __init__(self, name: str, work: str | None, artifact: str | None, library: str | None = None) -> None:
+        super().__init__("failover", name, library=library)
         self._told = 0
         for key, identity in ((semconv.WORK_ID, work), (semconv.ARTIFACT_ID, artifact)):
             if identity is not None:

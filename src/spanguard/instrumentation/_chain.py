@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.failover import Failover
 from spanguard._core.operation import Operation
 from spanguard._core.readers.providers import known_as
-from spanguard._core.readers.response import read
 from spanguard._core.recorder import Attributes
-from spanguard._core.scope import Scope, current_scope, policy_attributes
+from spanguard._core.scope import Scope
 from spanguard._core.stream import conclude
-from spanguard._core.usage import NOTHING, Spent
 from spanguard.instrumentation._adapter import Args, Kwargs
+from spanguard.instrumentation._tries import spent
 from spanguard.vocabulary.declared import LONGEST, declare
-from spanguard.vocabulary.models import model_name
-
-S = TypeVar("S", bound=Scope)
 
 
 class Try(Attempt):
@@ -43,10 +39,9 @@ class Try(Attempt):
         """Hear of the answer; what it used is counted if no call inside the attempt has told of any."""
         if not self.started or self.seen is not None:
             return
-        for reading in (read(each) for each in _answers(value) if not _cached(each)):
-            if reading.usage is not NOTHING:
-                model = model_name(reading.model) if reading.model else None
-                self.spend([Spent(reading.usage, reading.provider, model)])
+        for told in (spent(each) for each in _answers(value) if not _cached(each)):
+            if told:
+                self.spend(told)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the attempt; the exception is the one that leaves it. Only the first time counts."""
@@ -72,8 +67,7 @@ class Chain(Failover):
     """A failover that a library drives."""
 
     def __init__(self, name: str, limit: int | None, library: str) -> None:
-        super().__init__(name, None, None)
-        self._policy = policy_attributes("failover", name, library)
+        super().__init__(name, None, None, library)
         self._limit = limit
         self.name = name
 
@@ -133,14 +127,6 @@ def tried(make: Callable[[], Attempt], call: Callable[..., Any], args: Args, kwa
     """Make a call as an attempt."""
     attempt = begun(make)
     return call(*args, **kwargs) if attempt is None else run(attempt, call, args, kwargs)
-
-
-def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
-    """Return the innermost scope of a kind that has not ended, here or around another one."""
-    found = current_scope() if scope is None else scope.parent
-    while found is not None and not (isinstance(found, kind) and not found.done):
-        found = found.parent
-    return found
 
 
 def class_name(kind: type, otherwise: str) -> str:

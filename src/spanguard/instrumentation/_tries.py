@@ -10,10 +10,11 @@ from spanguard._core.border import quiet
 from spanguard._core.failover import Failover
 from spanguard._core.operation import Operation
 from spanguard._core.readers.response import read
-from spanguard._core.scope import current_scope, policy_attributes
+from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import NOTHING, Spent
 from spanguard.vocabulary.models import model_name
 
+S = TypeVar("S", bound=Scope)
 T = TypeVar("T", bound="Tries")
 
 _ANY: Final = object()
@@ -51,9 +52,8 @@ class Tries(Operation):
         attempt = self.trying
         if attempt is None or attempt.seen is not None:
             return
-        reading = read(response)
-        if reading.usage is not NOTHING:
-            attempt.spend([Spent(reading.usage, reading.provider, model_name(reading.model) if reading.model else None)])
+        if told := spent(response):
+            attempt.spend(told)
 
     @quiet
     def finish(self, error: BaseException | None = None) -> None:
@@ -66,8 +66,7 @@ class Chain(Tries, Failover):
     """One candidate after the other, as a library tries them."""
 
     def __init__(self, name: str, library: str) -> None:
-        Failover.__init__(self, name, None, None)
-        self._policy = policy_attributes("failover", name, library)
+        Failover.__init__(self, name, None, None, library)
         self.name = name
         self.library = library
 
@@ -83,11 +82,25 @@ class Chain(Tries, Failover):
         self.enter(attempt)
 
 
+def spent(answer: object) -> list[Spent]:
+    """Return what an answer says that it used; nothing if it does not say."""
+    reading = read(answer)
+    if reading.usage is NOTHING:
+        return []
+    return [Spent(reading.usage, reading.provider, model_name(reading.model) if reading.model else None)]
+
+
+def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
+    """Return the innermost scope of a kind that has not ended, here or around another one."""
+    found = current_scope() if scope is None else scope.parent
+    while found is not None and not (isinstance(found, kind) and not found.done):
+        found = found.parent
+    return found
+
+
 def running(kind: type[T], owner: object = _ANY) -> T | None:
     """Return the innermost operation of a kind that runs here and now, for one owner if it is given."""
-    scope = current_scope()
-    while scope is not None:
-        if isinstance(scope, kind) and not scope.done and (owner is _ANY or owner is scope.owner):
-            return scope
-        scope = scope.parent
-    return None
+    found = nearest(kind)
+    while found is not None and owner is not _ANY and owner is not found.owner:
+        found = nearest(kind, found)
+    return found

@@ -20,7 +20,8 @@ from spanguard._core.scope import policy_attributes
 from spanguard._core.validation import Validation
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, around
-from spanguard.instrumentation._chain import Try, class_name, nearest
+from spanguard.instrumentation._chain import Try, class_name
+from spanguard.instrumentation._tries import nearest
 from spanguard.vocabulary.declared import declare
 
 _LIBRARY: Final = "guardrails-ai"

@@ -39,7 +39,8 @@ from spanguard.instrumentation._adapter import (
     before,
     module_of,
 )
-from spanguard.instrumentation._chain import Chain, Loop, Try, class_name, nearest, run, tried
+from spanguard.instrumentation._chain import Chain, Loop, Try, class_name, run, tried
+from spanguard.instrumentation._tries import nearest
 from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import is_published
 

@@ -21,7 +21,7 @@ from spanguard.privacy.audit_values import NESTED, Reason
 from spanguard.privacy.conventions import metric
 from spanguard.semconv import RUN_ID
 
-Query = Callable[[str, Sequence[Any]], Sequence[Any]]
+Query = Callable[[str, Sequence[Any] | Mapping[str, Any]], Sequence[Any]]
 """Runs a SELECT and returns its rows, each with its columns by name: `spanguard.store.Database.rows` is one."""
 Row = Mapping[str, Any]
 Judge = Callable[[Any, Row], "Reason | None"]
@@ -74,8 +74,8 @@ class Reading:
             return
         last: int | None = None
         while rows := self._query(
-            f"SELECT rowid AS '#', * FROM {quoted} WHERE ?1 IS NULL OR rowid > ?1 ORDER BY rowid LIMIT {_PAGE}",  # noqa: S608
-            (last,),
+            f"SELECT rowid AS '#', * FROM {quoted} WHERE :last IS NULL OR rowid > :last ORDER BY rowid LIMIT {_PAGE}",  # noqa: S608
+            {"last": last},
         ):
             for row in rows:
                 columns = dict(row)

@@ -17,9 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
-from spanguard.privacy.spans import clean_span
 from spanguard.settings import Settings
 from spanguard.store.encode import log_rows, metric_rows, span_rows
 from spanguard.store.location import resolve
@@ -81,8 +79,7 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
-        clean = [clean_span(span) for span in spans]
-        kept = self._keep(lambda: span_rows(clean), len(clean), lambda: clean[0].resource)
+        kept = self._keep(lambda: span_rows(spans), len(spans), lambda: spans[0].resource)
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
 
@@ -93,8 +90,7 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
-        clean = [clean_log(data) for data in batch]
-        kept = self._keep(lambda: log_rows(clean), len(clean), lambda: clean[0].resource)
+        kept = self._keep(lambda: log_rows(batch), len(batch), lambda: batch[0].resource)
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 
 
