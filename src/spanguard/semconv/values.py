@@ -1,0 +1,73 @@
+"""The closed lists of values that an attribute may have, and the few values with a meaning of their own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# A table reads best with one row a line.
+# fmt: off
+
+POLICIES: Final = ("retry", "repair", "failover", "circuit_breaker", "rate_limiter", "cache", "validator")
+OUTCOMES: Final = ("success", "recovered", "exhausted", "failed", "degraded", "rejected", "cancelled")
+ATTEMPT_OUTCOMES: Final = ("success", "error", "invalid", "cancelled")
+DISPOSITIONS: Final = ("useful", "wasted")
+TOKEN_TYPES: Final = ("input", "output")
+DELAY_SOURCES: Final = ("backoff", "retry_after")
+VALIDATION_STAGES: Final = ("input", "output", "tool")
+ACTIONS: Final = ("allowed", "warned", "blocked", "fixed", "retried")
+RISK_LEVELS: Final = ("low", "medium", "high", "critical")
+PATTERN_CATEGORIES: Final = (
+    *("destructive_rm", "pipe_to_shell", "privilege_escalation", "data_exfiltration", "recursive_operations"),
+    *("prompt_injection", "secret", "personal_data", "other"),
+)
+BREAKER_STATES: Final = ("closed", "half_open", "open")
+BREAKER_RESULTS: Final = ("success", "failure", "ignored", "rejected")
+LIMITER_RESULTS: Final = ("acquired", "delayed", "rejected", "timeout", "cancelled")
+LIMITER_ACTIONS: Final = ("acquire", "delay", "block", "skip")
+CACHE_RESULTS: Final = ("hit", "miss", "stale", "bypass", "error")
+HTTP_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER")
+USAGE_SOURCES: Final = ("provider", "caller")
+COST_SOURCES: Final = ("provider", "caller", "prices")
+LIBRARIES: Final = ("tenacity", "stamina", "google-genai", "openai", "anthropic", "instructor", "pydantic-ai", "litellm", "langchain", "pybreaker", "circuitbreaker", "aiolimiter", "pyrate-limiter", "guardrails-ai", "urllib3")
+MISUSES: Final = ("retry_on_generator", "retry_on_coroutine", "retry_excludes_method", "retry_not_configured", "retry_after_too_long", "breaker_on_coroutine", "breaker_never_blocks", "fallback_never_used")
+MODALITIES: Final = ("text", "image", "audio", "unknown")
+PRIVACY_MODES: Final = ("strict", "balanced", "off")
+PRIVACY_SIGNALS: Final = ("span", "event", "link", "log", "metric", "exemplar", "resource", "scope")
+PRIVACY_FIELDS: Final = ("attribute", "name", "status", "trace_state", "body", "version", "schema_url", "number", "description", "whole")
+PRIVACY_REASONS: Final = ("content", "unknown_key", "not_in_vocabulary", "pseudonym", "out_of_range", "wrong_type", "free_text", "internal_error")
+UNRECOVERABLE: Final = frozenset(
+    {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
+)
+ERROR_CATEGORIES: Final = (
+    *("timeout", "rate_limited", "overloaded", "connection", "authentication", "bad_request", "not_found", "content_filtered", "context_length"),
+    *("parse_error", "validation_error", "backend_error", "inference_failed", "model_load_failed", "out_of_memory", "circuit_open", "cancelled", "other"),
+)
+# Each is a `gen_ai.operation.name` of the conventions; a custom value is left out and reported once.
+OPERATIONS: Final = (
+    *("chat", "generate_content", "text_completion", "embeddings", "retrieval", "fetch_response", "create_agent"),
+    *("invoke_agent", "invoke_workflow", "plan", "execute_tool", "create_memory", "create_memory_store"),
+    *("update_memory", "upsert_memory", "search_memory", "delete_memory", "delete_memory_store"),
+)
+# The conventions' list; `static` and `embedded` are our names for answers that come from the program itself.
+PROVIDERS: Final = (
+    *("anthropic", "aws.bedrock", "azure.ai.inference", "azure.ai.openai", "cohere", "deepseek", "gcp.gemini"),
+    *("gcp.gen_ai", "gcp.vertex_ai", "groq", "ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity"),
+    *("x_ai", "static", "embedded"),
+)
+# What OpenAI, Anthropic, Google and Bedrock document; a value outside the list is reported as `_OTHER`.
+FINISH_REASONS: Final = frozenset(
+    {
+        *("stop", "length", "content_filter", "tool_calls", "function_call", "error", "completed", "incomplete"),
+        *("failed", "cancelled", "max_output_tokens", "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"),
+        *("pause_turn", "model_context_window_exceeded", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE"),
+        *("BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "OTHER"),
+        *("IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "NO_IMAGE", "IMAGE_RECITATION", "UNEXPECTED_TOOL_CALL"),
+        *("TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE", "ESCALATION"),
+        *("PUP_LIMITED_DISABLED", "CONTINUATION", "MODEL_ARMOR"),
+        *("compaction", "guardrail_intervened", "content_filtered"),
+    }
+)
+OTHER: Final = "_OTHER"
+RESENT: Final = "spanguard-resent"
+"""Key in OpenTelemetry's context: how often the innermost retry has tried before. Both wings know it."""
+OVERFLOW: Final = "_other"
