@@ -1,17 +1,24 @@
 """What a traced call costs: spanguard against a span and metrics written by hand with the same content, in one run.
 
     python benchmarks/overhead.py [--rounds 30] [--json]
+    python benchmarks/overhead.py --check
 
 Interleaved rounds in one process for each mode, medians of the ratios within a round; seconds are for orientation only, as
 machines are shared and noisy. Modes: `on` (the real SDK, every span sampled, a batch processor that discards), `unsampled`,
 `off` (no SDK configured). The hand-written call records what the spanguard call records: ten attributes, one duration and
-two token measurements.
+two token measurements. A chunk's cost is the difference between streams of 101 chunks and of 1, over the bare generator.
+
+`--check` counts the instructions of Python's virtual machine that a call takes, the SDK's included, which is the same on a
+busy machine and on an idle one; it fails where the ratio to the hand-written call is above a limit, a tenth above what was
+measured last. It knows nothing of what runs in C, nor of caches: a count that grows is a regression, one that shrinks need
+not be a gain.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import platform
@@ -24,6 +31,8 @@ from types import SimpleNamespace
 from typing import Any
 
 CALLS = 300
+LIMITS = {("on", "1.37"): 1.35, ("on", "dev-2026-10"): 1.35, ("unsampled", "1.37"): 1.4, ("off", "1.37"): 0.25}
+"""Of instructions, ours by those of the hand-written call, for each mode and generation."""
 
 
 def response() -> Any:
@@ -47,7 +56,7 @@ async def abare(model: str, messages: object, temperature: float, max_tokens: in
 
 
 def bare_stream(model: str, messages: object, temperature: float, max_tokens: int) -> Iterator[Any]:
-    for _ in range(100):
+    for _ in range(max_tokens - 1):
         yield CHUNK
     yield ANSWER
 
@@ -159,8 +168,9 @@ def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
             await function(**ASKED)
         return (clock() - began) / CALLS
 
-    def drain(function: Callable[..., Any]) -> Callable[[], object]:
-        return lambda: [None for _ in function(**ASKED)]
+    def drain(function: Callable[..., Any], chunks: int) -> Callable[[], object]:
+        asked = {**ASKED, "max_tokens": chunks}
+        return lambda: [None for _ in function(**asked)]
 
     cases: dict[str, Callable[[], float]] = {
         "bare": lambda: timed(lambda: bare(**ASKED)),
@@ -169,8 +179,10 @@ def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
         "abare": lambda: asyncio.run(many(abare)),
         "ahand": lambda: asyncio.run(many(ahand)),
         "aours": lambda: asyncio.run(many(aours)),
-        "stream": lambda: timed(drain(bare_stream), CALLS // 10),
-        "ostream": lambda: timed(drain(stream), CALLS // 10),
+        "stream 1": lambda: timed(drain(bare_stream, 1), CALLS // 5),
+        "stream 101": lambda: timed(drain(bare_stream, 101), CALLS // 5),
+        "ours 1": lambda: timed(drain(stream, 1), CALLS // 5),
+        "ours 101": lambda: timed(drain(stream, 101), CALLS // 5),
     }
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -183,7 +195,7 @@ def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
             (once["ours"] - once["bare"]) / (once["hand"] - once["bare"]),
             (once["aours"] - once["abare"]) / (once["ahand"] - once["abare"]),
         )
-        chunk = (once["ostream"] - once["stream"] - (once["ours"] - once["bare"])) / 101
+        chunk = (once["ours 101"] - once["stream 101"] - once["ours 1"] + once["stream 1"]) / 100
         row = {"ratio": ratio, "async ratio": aratio, "ours us": (once["ours"] - once["bare"]) * 1e6}
         row |= {"hand us": (once["hand"] - once["bare"]) * 1e6, "chunk us": chunk * 1e6}
         for name, value in row.items():
@@ -191,19 +203,82 @@ def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
+def instructions(call: Callable[[], object], calls: int = 20) -> float:
+    """Return how many instructions of Python's virtual machine one call takes, in this thread."""
+    count = 0
+
+    def trace(frame: Any, event: str, _argument: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    for _ in range(50):
+        call()
+    sys.settrace(trace)
+    for _ in range(calls):
+        call()
+    sys.settrace(None)
+    return count / calls
+
+
+def count(mode: str, generation: str) -> dict[str, float]:
+    """Count the instructions of a call by hand and of ours, in one mode."""
+    set_up(mode)
+    import spanguard
+    from spanguard import settings
+
+    settings.use(settings.Settings(semconv=generation))
+    verb = spanguard.traced_llm_call(provider="openai")
+
+    def run(function: Callable[..., Any]) -> Callable[[], object]:
+        def once() -> None:
+            with contextlib.suppress(StopIteration):
+                function(**ASKED).send(None)
+
+        return once
+
+    hand, ahand = by_hand()
+    ours, aours = verb(bare), verb(abare)
+    found = {"hand": instructions(lambda: hand(**ASKED)), "ours": instructions(lambda: ours(**ASKED))}
+    found |= {"ahand": instructions(run(ahand)), "aours": instructions(run(aours))}
+    return {**found, "ratio": found["ours"] / found["hand"], "async ratio": found["aours"] / found["ahand"]}
+
+
+def check() -> None:
+    """Print the counts of all modes, and exit with 1 if a ratio is above its limit."""
+    wrong = False
+    print(f"{'instructions':<18}{'hand':>8}{'ours':>8}{'ratio':>8}{'async':>8}{'limit':>8}")
+    for (mode, generation), limit in LIMITS.items():
+        command = [sys.executable, __file__, "--count", "--mode", mode, "--semconv", generation]
+        row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        above = max(row["ratio"], row["async ratio"]) > limit
+        wrong |= above
+        numbers = f"{row['hand']:>8.0f}{row['ours']:>8.0f}{row['ratio']:>8.2f}{row['async ratio']:>8.2f}{limit:>8.2f}"
+        print(f"{mode + ' ' + generation:<18}{numbers}{'  above the limit' if above else ''}")
+    sys.exit(wrong)
+
+
 def main() -> None:
     """Measure each mode in a process of its own and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--check", action="store_true", help="count instructions, and fail above the limits")
+    parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--mode", help=argparse.SUPPRESS)
     parser.add_argument("--semconv", default="1.37", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.check:
+        check()
+    if options.count:
+        print(json.dumps(count(options.mode, options.semconv)))
+        return
     if options.mode:
         print(json.dumps(measure(options.mode, options.semconv, options.rounds)))
         return
     rows = {}
-    for mode, generation in (("on", "1.37"), ("on", "dev-2026-10"), ("unsampled", "1.37"), ("off", "1.37")):
+    for mode, generation in LIMITS:
         command = [sys.executable, __file__, "--mode", mode, "--semconv", generation, "--rounds", str(options.rounds)]
         rows[f"{mode} {generation}"] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     if options.json:

@@ -179,9 +179,12 @@ def store() -> str:
         "What is older or more than that is deleted, the oldest first, a little with each batch that is written, and "
         "overwritten in the file; `spanguard purge` deletes on request. Rows of before 2020 were written by a clock that "
         "nobody had set: they go by size alone, and a process whose clock jumps deletes none by age. Writing disturbs no "
-        "program: what cannot be written (disk full, no permission) is dropped, counted, logged once, and the count is "
-        "shown by `spanguard show` as soon as the store can be written again. A batch that was written survives the end of "
-        "its process, `kill -9` included. A directory that cannot be written, or that is on a network filesystem, is "
+        "program: what cannot be written (disk full, no permission, locked for ten seconds) is dropped, counted, logged "
+        "once, and the count is written as soon as the store can be written again: `spanguard show` and `summary` tell it, "
+        "and `slo check` notes it beside each verdict. A batch that was written survives the end of its process, `kill -9` "
+        "included. What a killed process had in memory is lost, its count of drops too; so is what the SDK drops, with a "
+        "warning, when its queue is full (`OTEL_BSP_MAX_QUEUE_SIZE`). Metrics do not pass that queue, so that counts stay "
+        "right. A directory that cannot be written, or that is on a network filesystem, is "
         "replaced by `spanguard/` in the user's state directory, with one warning. A file that is damaged, another "
         "program's or a newer spanguard's is left as it is, and said so.",
         "## Views",
@@ -233,10 +236,21 @@ def command(name: str, each: click.Command) -> str:
 
 def printed(each: click.Command) -> Iterator[str]:
     """Give the schema of the object that a command prints, if its module declares one as ``PRINTED``."""
-    schema = getattr(importlib.import_module(getattr(each.callback, "__module__", "")), "PRINTED", {}).get(each.name)
-    if schema is not None:
-        yield "The object that `--json` prints:"
-        yield "\n".join(fields(schema))
+    declared = getattr(importlib.import_module(getattr(each.callback, "__module__", "")), "PRINTED", {})
+    for name, schema in declared.items():
+        command_, _, option = name.partition(" ")
+        if command_ == each.name:
+            lines = name in ("watch", "show --follow")
+            yield f"{'A line' if lines else 'The object'} that `{f'{option} ' if option else ''}--json` prints:"
+            yield "\n".join(fields(loaded(schema)))
+
+
+def loaded(schema: type | str) -> type:
+    """Return a class, which may be named as `module:class`."""
+    if not isinstance(schema, str):
+        return schema
+    module, _, name = schema.partition(":")
+    return typing.cast("type", getattr(importlib.import_module(module), name))
 
 
 def fields(kind: type, depth: int = 0) -> Iterator[str]:

@@ -10,13 +10,22 @@ LISTED = Path(__file__).parent / "data" / "model_ids.txt.gz"
 
 def listed_models() -> dict[str, list[str]]:
     """Return several thousand ids of models, by the library that lists them."""
-    found: dict[str, list[str]] = {}
+    return {name: ids for (_, name), ids in models_by_period().items()}
+
+
+def models_by_period() -> dict[tuple[str, str], list[str]]:
+    """Return the same by period and library: ``a`` until the end of 2025, ``b`` until summer 2026, ``c`` the newest."""
+    found: dict[str, tuple[str, str]] = {}
+    ids: dict[tuple[str, str], list[str]] = {}
     for line in gzip.decompress(LISTED.read_bytes()).decode().splitlines():
         if line.startswith("## "):
-            found[line[3:]] = []
+            letter, period, name = line[3:].split(" ", 2)
+            found[letter] = (period, name)
         elif not line.startswith("#"):
-            found[list(found)[-1]].append(line)
-    return found
+            letters, _, model = line.partition(" ")
+            for letter in letters:
+                ids.setdefault(found[letter], []).append(model)
+    return ids
 
 
 MODELS = """

@@ -103,6 +103,8 @@ class UnsteadyReceiver(Received):
     def __init__(self, answer: Callable[[], tuple[int, dict[str, str]] | None]) -> None:
         super().__init__()
         self.answer, self._released = answer, threading.Event()
+        self.body = b""
+        """What it answers with."""
         self.requests: list[dict[str, str]] = []
         receiver = self
 
@@ -128,9 +130,10 @@ class UnsteadyReceiver(Received):
         if answer[0] == 200:
             self.take(KINDS[request.path].FromString(body))
         request.send_response(answer[0])
-        for name, value in {**answer[1], "content-length": "0"}.items():
+        for name, value in {**answer[1], "content-length": str(len(self.body))}.items():
             request.send_header(name, value)
         request.end_headers()
+        request.wfile.write(self.body)
 
     def __enter__(self) -> UnsteadyReceiver:
         self._thread.start()

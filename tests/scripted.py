@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import Awaitable, Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -26,11 +29,45 @@ class Entry(NamedTuple):
     status: int
 
 
+class Sdk:
+    """The client of one kind of an SDK, sync or async, driven in the same way whichever it is."""
+
+    def __init__(self, kind: str, sync: Callable[..., Any], asynchronous: Callable[..., Any], **options: Any) -> None:
+        self.is_async = kind == "async"
+        self._make = asynchronous if self.is_async else sync
+        self._options = options
+
+    def run(self, use: Callable[[Any], Any], **options: Any) -> Any:
+        """Hand a client to a function, and return what comes of it: of a stream the list of its events."""
+        given = {**self._options, **options}
+        if self.is_async:
+            return asyncio.run(self._run(use, given))
+        with self._make(**given) as client:
+            result = use(client)
+            return list(result) if hasattr(result, "__next__") else result
+
+    async def _run(self, use: Callable[[Any], Any], given: dict[str, Any]) -> Any:
+        async with self._make(**given) as client:
+            result = await use(client)
+            return [event async for event in result] if hasattr(result, "__anext__") else result
+
+
+async def cancel(work: Awaitable[Any], when: Callable[[], object]) -> None:
+    """Begin some work, and cancel it as soon as a condition holds."""
+    task = asyncio.ensure_future(work)
+    while not when() and not task.done():  # noqa: ASYNC110 - what it waits for may be another thread's
+        await asyncio.sleep(0.005)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+        raise AssertionError("it had come to its end")
+
+
 class ScriptedProvider:
     """Fails as the script says, one fault for each request, and from then on answers with ``body`` or ``events``.
 
-    ``bodies`` are answers that come first, one each; ``cut`` closes streams after so many events; with ``hangs`` it
-    never answers. ``asked`` is set by the first request.
+    ``bodies`` are answers that come first, one each; ``cut`` closes streams after so many events, ``stalls`` sends no
+    more after so many; with ``hangs`` it never answers. ``asked`` is set by the first request.
     """
 
     def __init__(self, body: Any, events: list[tuple[str | None, Any]] | None = None) -> None:
@@ -40,6 +77,7 @@ class ScriptedProvider:
         self.script: list[Fault] = []
         self.ledger: list[Entry] = []
         self.cut: int | None = None
+        self.stalls: int | None = None
         self.hangs = False
         self.asked = threading.Event()
         self._closing = threading.Event()
@@ -58,13 +96,32 @@ class ScriptedProvider:
         """The status of each request so far."""
         return [entry.status for entry in self.ledger]
 
-    def stream(self) -> bytes:
-        """Return the events as they go over the wire."""
-        lines = []
-        for name, data in self.events[: self.cut]:
+    def reply(self, path: str, asked: dict[str, Any]) -> tuple[int, bytes, dict[str, str]] | None:
+        """Take a request down, and return what it is answered: status, body and headers, or None for nothing at all."""
+        fault = self.script.pop(0) if self.script else None
+        self.ledger.append(Entry(path, asked, fault.status if fault else 200))
+        self.asked.set()
+        if self.hangs or (fault and not fault.status):
+            return None
+        if fault:
+            return fault.status, json.dumps({"error": {"message": "the secret"}}).encode(), fault.headers
+        if asked.get("stream") or "stream" in path:  # Google says it in the path
+            return self._stream()
+        body = self.bodies.pop(0) if self.bodies else self.body
+        return 200, json.dumps(body).encode(), {"Content-Type": "application/json"}
+
+    def _stream(self) -> tuple[int, bytes, dict[str, str]]:
+        lines, most = [], self.stalls if self.cut is None else self.cut
+        for name, data in self.events[:most]:
             text = data if isinstance(data, str) else json.dumps(data)
             lines.append((f"event: {name}\n" if name else "") + f"data: {text}\n\n")
-        return "".join(lines).encode()
+        whole = "".join(lines).encode()
+        headers = {"Content-Type": "text/event-stream"}
+        return 200, whole, headers if most is None else {**headers, "Content-Length": str(len(whole) + 100)}
+
+    def wait(self) -> None:
+        """Keep a connection open, with nothing on it."""
+        self._closing.wait(10)
 
     def close(self) -> None:
         """Stop, and wait for it."""
@@ -78,27 +135,13 @@ def _handler(provider: ScriptedProvider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-            fault = provider.script.pop(0) if provider.script else None
-            provider.ledger.append(Entry(self.path, asked, fault.status if fault else 200))
-            provider.asked.set()
-            if provider.hangs:
-                provider._closing.wait(10)
-                self.close_connection = True
-            elif fault is None:
-                self._answer(asked)
-            elif fault.status:
-                self._send(fault.status, json.dumps({"error": {"message": "the secret"}}).encode(), fault.headers)
+            reply = provider.reply(self.path, asked)
+            if reply is not None:
+                self._send(*reply)
+            if provider.hangs or provider.stalls is not None:
+                provider.wait()
 
         do_GET = do_POST
-
-        def _answer(self, asked: dict[str, Any]) -> None:
-            if not asked.get("stream"):
-                body = provider.bodies.pop(0) if provider.bodies else provider.body
-                self._send(200, json.dumps(body).encode(), {})
-                return
-            whole, cut = provider.stream(), provider.cut is not None
-            more = {"Content-Length": str(len(whole) + 100)} if cut else {}
-            self._send(200, whole, {"Content-Type": "text/event-stream", **more})
 
         def _send(self, status: int, answer: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)

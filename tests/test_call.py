@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
+import gc
 import inspect
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -93,9 +96,10 @@ def test_duration_and_tokens_are_measured(telemetry: Telemetry, clock: Clock) ->
     }
 
 
-def test_the_newer_generation_has_other_metrics(telemetry: Telemetry) -> None:
-    """In dev-2026-10 tokens are counters by kind and modality, and histograms per call; the schema URL says which it is."""
-    settings.use(Settings(semconv="dev-2026-10"))
+@pytest.mark.parametrize("histograms", [False, True])
+def test_the_newer_generation_has_other_metrics(telemetry: Telemetry, histograms: bool) -> None:
+    """In dev-2026-10 tokens are counters by kind and modality, and if asked for histograms per call."""
+    settings.use(Settings(semconv="dev-2026-10", token_histograms=histograms))
 
     @traced_llm_call(provider="openai", model="gpt-5.2")
     def ask() -> object:
@@ -111,8 +115,7 @@ def test_the_newer_generation_has_other_metrics(telemetry: Telemetry) -> None:
         "usage.output_tokens": 4,
         "usage.cache_read.input_tokens": 3,
         "usage.reasoning.output_tokens": 2,
-        "operation.input_tokens": (1, 9),
-        "operation.output_tokens": (1, 4),
+        **({"operation.input_tokens": (1, 9), "operation.output_tokens": (1, 4)} if histograms else {}),
     }
     ((attributes, _),) = points["gen_ai.client.inference.usage.input_tokens"]
     assert attributes["gen_ai.token.modality"] == "unknown"
@@ -333,3 +336,35 @@ def test_one_verb_may_be_entered_many_times_at_once(telemetry: Telemetry) -> Non
         outer.record_usage(input_tokens=6)
     assert sorted(span["gen_ai.usage.input_tokens"] for span in telemetry.spans) == [0, 1, 2, 3, 4, 6, 7]
     assert sum(span.parent is not None for span in telemetry.spans) == 1
+
+
+def test_a_call_that_has_ended_needs_no_garbage_collector(telemetry: Telemetry, way: Way) -> None:
+    """It is in the context that it is current in, which it must not keep: cycles cost the program, not us."""
+    kept: list[weakref.ref[object]] = []
+
+    def body() -> object:
+        kept.append(weakref.ref(current_call()))
+        assert kept[-1]() is not None
+        return completion()
+
+    ask = traced_llm_call(provider="openai")(way.function(body))
+    gc.disable()
+    try:
+        for _ in range(2):
+            way.run(ask)
+        assert [each() for each in kept] == [None, None]
+    finally:
+        gc.enable()
+
+
+def test_a_with_may_be_left_in_a_copy_of_its_context(telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
+    """As frameworks do that set up and tear down in tasks of their own: the call ends, and nothing is raised or logged."""
+    verb = traced_llm_call(provider="openai", model="gpt-5.2")
+
+    def elsewhere() -> None:
+        verb.__enter__()
+        contextvars.copy_context().run(verb.__exit__, None, None, None)
+
+    contextvars.copy_context().run(elsewhere)
+    assert [span.name for span in telemetry.spans] == ["chat gpt-5.2"]
+    assert caplog.records == []

@@ -144,7 +144,7 @@ OUR_PROVIDERS = {"static", "embedded"}
 @pytest.fixture(params=BOTH)
 def generation(request: pytest.FixtureRequest, telemetry: Telemetry) -> str:
     """Each generation."""
-    settings.use(Settings(semconv=request.param))
+    settings.use(Settings(semconv=request.param, token_histograms=True))
     return str(request.param)
 
 

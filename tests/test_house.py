@@ -28,6 +28,7 @@ FLOORS = {
     "store": 2.4,
     "pipeline": 2.6,
     "slo": 2.6,
+    "serve": 3.8,
     "testing": 2.6,
     "_verbs": 3.0,
     "cli": 4.0,
@@ -36,7 +37,7 @@ FLOORS = {
     "types": 5.0,
     "": 5.0,
 }
-EMITTERS, KEEPERS = {"_core", "_verbs"}, {"privacy", "store", "pipeline", "slo", "testing"}
+EMITTERS, KEEPERS = {"_core", "_verbs"}, {"privacy", "store", "pipeline", "slo", "testing", "serve"}
 
 
 def room(module: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from spanguard._core.readers.reading import Reading
 from spanguard._core.readers.response import read
-from spanguard._core.readers.stream import StreamReader
+from spanguard._core.readers.stream import FULL, StreamReader
 from spanguard._core.usage import NOTHING, Usage
 from spanguard.semconv import TokenKind
 
@@ -29,11 +30,18 @@ def alike(value: Any) -> Any:
     return [alike(each) for each in value] if isinstance(value, list) else value
 
 
+def take(reader: StreamReader, chunk: object) -> None:
+    """Hand a chunk over as `Call.follow` does, which is spared a call for each chunk."""
+    reader.held.append(chunk)
+    if len(reader.held) >= FULL:
+        reader.let_go()
+
+
 def streamed(chunks: Sequence[object]) -> Reading:
     """Read chunks as a stream."""
     reader = StreamReader()
     for chunk in chunks:
-        reader.chunk(chunk)
+        take(reader, chunk)
     assert reader.count == len(chunks)
     return reader.read()
 
@@ -362,8 +370,39 @@ def test_a_chunk_that_raises_costs_the_reading_and_not_the_stream() -> None:
 
     reader = StreamReader()
     for _ in range(200):
-        reader.chunk(Hostile())
+        take(reader, Hostile())
     assert reader.count == 200
+
+
+def test_what_a_class_computes_is_read_too() -> None:
+    """Objects that keep all they have in their ``__dict__`` are read there; others are asked, whatever their class does."""
+
+    @dataclass
+    class Kept:
+        usage: object
+        model: str = "gpt-5.2"
+
+    class Computed(Kept):
+        @property
+        def id(self) -> str:
+            return "resp-1"
+
+    class Asked:
+        def __getattr__(self, name: str) -> object:
+            return {"usage": USED, "model": "gpt-5.2"}.get(name)
+
+    class Slotted:
+        __slots__ = ("model", "usage")
+
+    slotted = Slotted()
+    slotted.usage, slotted.model = USED, "gpt-5.2"
+    for response in (Kept(USED), Computed(USED), Asked(), slotted, SimpleNamespace(usage=USED, model="gpt-5.2")):
+        reading = read(response)
+        assert (reading.usage.input, reading.usage.output, reading.model) == (9, 4, "gpt-5.2")
+    assert (read(Kept(USED)).id, read(Computed(USED)).id) == (None, "resp-1")
+
+
+USED = {"prompt_tokens": 9, "completion_tokens": 4}
 
 
 @given(*[st.builds(Usage, *[st.none() | counts] * 5)] * 2)

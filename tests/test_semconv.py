@@ -126,7 +126,7 @@ def emitted(telemetry: Telemetry) -> Iterator[tuple[str, Any]]:
 @pytest.fixture(params=list(semconv.GENERATIONS))
 def generation(request: pytest.FixtureRequest, telemetry: Telemetry) -> semconv.Generation:
     """Each generation of the GenAI conventions."""
-    settings.use(Settings(semconv=request.param))
+    settings.use(Settings(semconv=request.param, token_histograms=True))
     return semconv.GENERATIONS[request.param]
 
 
@@ -145,7 +145,7 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
     keys, events, names = set(OF_THE_RESOURCE), set(), set()
     expected = {metric.name for metric in semconv.METRICS}
     for name, generation in semconv.GENERATIONS.items():
-        settings.use(Settings(semconv=name, started=True))
+        settings.use(Settings(semconv=name, started=True, token_histograms=True))
         telemetry.clear()
         everything()
         events |= {event for span in telemetry.spans for event, _ in span.events}

@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +26,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
 from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -190,13 +193,17 @@ def test_what_waits_is_packed_as_the_environment_says(
 # --------------------------------------------------------------------------------------------------- what endpoints answer
 
 
-def test_an_endpoint_that_asks_for_time_gets_it(exporter: Callable[..., Any], tmp_path: Path) -> None:
-    """503 with `Retry-After`: no request comes before; what is recorded meanwhile waits."""
+@pytest.mark.parametrize(("code", "date"), [(503, False), (429, True)])
+def test_an_endpoint_that_asks_for_time_gets_it(
+    exporter: Callable[..., Any], tmp_path: Path, code: int, *, date: bool
+) -> None:
+    """`Retry-After` in seconds or as a date: no request comes before; what is recorded meanwhile waits."""
     times: list[float] = []
 
     def answer() -> tuple[int, dict[str, str]]:
         times.append(time.monotonic())
-        return (503, {"Retry-After": "1"}) if len(times) == 1 else (200, {})
+        later = formatdate(time.time() + 2, usegmt=True) if date else "1"  # a date has no fractions of a second
+        return (code, {"Retry-After": later}) if len(times) == 1 else (200, {})
 
     with UnsteadyReceiver(answer) as receiver:
         sender = exporter(receiver.endpoint)
@@ -216,6 +223,31 @@ def test_what_may_be_taken_later_is_kept(exporter: Callable[..., Any], tmp_path:
         assert waiting(tmp_path) == 2
         steady.set()
         until(lambda: len(receiver.spans) == 2)
+
+
+def test_what_was_taken_in_part_is_not_sent_again(exporter: Callable[..., Any], tmp_path: Path) -> None:
+    """The specification forbids it: the endpoint would have the rest twice."""
+    rejected = ExportTracePartialSuccess(rejected_spans=1, error_message="no")
+    with UnsteadyReceiver(lambda: (200, {})) as receiver:
+        receiver.body = ExportTraceServiceResponse(partial_success=rejected).SerializeToString()
+        sender = exporter(receiver.endpoint)
+        assert [sender.export(spans(2)).name for _ in range(2)] == ["SUCCESS"] * 2
+        sender.shutdown()
+        assert (len(receiver.requests), len(receiver.spans)) == (2, 4)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_when_the_spool_is_full_the_newest_arrive(exporter: Callable[..., Any], tmp_path: Path) -> None:
+    """The oldest have gone, counted; what is left is what is sent."""
+    port = free_port()
+    sender = exporter(f"http://127.0.0.1:{port}", spool_mb=0.2)
+    batches = [spans(200) for _ in range(40)]
+    assert {sender.export(batch).name for batch in batches} == {"SUCCESS"}
+    kept, gone = waiting(tmp_path), spool(tmp_path).counts["traces", "full"]
+    assert (kept + gone, 0 < kept < gone) == (8_000, True)
+    with HttpReceiver(port=port) as receiver:
+        until(lambda: not spool(tmp_path).waiting)
+        assert arrived(receiver) == ids([span for batch in batches[-kept // 200 :] for span in batch])
 
 
 @pytest.mark.parametrize("code", [400, 413, 500])
@@ -457,6 +489,111 @@ def test_what_was_committed_survives_kill_9(tmp_path: Path) -> None:
     with HttpReceiver(port=port) as receiver:
         assert run(tmp_path, DRAIN, **environment).stderr == ""
     assert len({span["id"] for span in receiver.spans}) == len(receiver.spans) == counted
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_what_a_killed_process_was_sending_is_sent_by_the_next(tmp_path: Path, protocol: str) -> None:
+    """Its lease runs out; what the endpoint had taken without saying so comes twice, with the same ids."""
+    port = free_port()
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+    }
+    code = """
+        spanguard.configure().flush()
+        asks(7)
+        spanguard.configure().flush()
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    with HttpReceiver(hang=True, port=port), start(tmp_path, code, **environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+    assert {each.signal: each.items for each in spool(tmp_path).waiting}["traces"] == 7
+    with GrpcReceiver(port=port) if protocol == "grpc" else HttpReceiver(port=port) as receiver:
+        assert run(tmp_path, DRAIN, **environment).stderr == ""
+    assert len({span["id"] for span in receiver.spans}) == 7
+
+
+# A receiver that writes down the ids of the spans of each request, and is killed in the middle of its third one.
+MORTAL = r"""
+import os, signal, sys
+from pathlib import Path
+from otlp_receiver import GrpcReceiver, HttpReceiver
+
+class Mortal(GrpcReceiver if sys.argv[2] == "grpc" else HttpReceiver):
+    requests = 0
+
+    def take(self, message):
+        self.requests += 1
+        super().take(message)
+        if sys.argv[3] == "mortal" and self.requests == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        with Path("arrived").open("a") as file:
+            file.writelines(f"{span['id'].hex()}\n" for span in self.spans)
+        self.spans.clear()
+
+with Mortal(port=int(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_receiver_that_is_killed_in_the_middle_of_a_batch_gets_every_span(tmp_path: Path, protocol: str) -> None:
+    """Under load, twice; the next receiver at the same address has what it had read and not kept."""
+    port = free_port()
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+        "OTEL_BSP_SCHEDULE_DELAY": "50",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "100000",
+    }
+    code = """
+        pipeline = spanguard.configure(exit_timeout=10)
+        print("ready", flush=True)
+        made = 0
+        while not os.path.exists("enough"):
+            ask()
+            made += 1
+            time.sleep(0.001)
+        pipeline.flush()
+        print(made)
+    """
+    with start(tmp_path, code, **environment) as process, ExitStack() as stack:
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(2):
+            receiver = receiving(tmp_path, port, protocol, "mortal")
+            assert receiver.wait(60) == -signal.SIGKILL
+            receiver.communicate()
+        (tmp_path / "enough").touch()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    receiver = receiving(tmp_path, port, protocol, "immortal")
+    assert run(tmp_path, DRAIN, **environment).stderr == ""
+    receiver.communicate(timeout=60)
+    assert len({*(tmp_path / "arrived").read_text().split()}) == int(out)
+
+
+def receiving(directory: Path, port: int, protocol: str, fate: str) -> subprocess.Popen[str]:
+    """Start a receiver in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", MORTAL, str(port), protocol, fate],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
 
 
 def test_two_processes_send_what_waits_between_them(tmp_path: Path) -> None:

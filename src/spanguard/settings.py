@@ -130,6 +130,13 @@ VARIABLES: Final = {
         _one_of(*GENERATIONS),
         "Generation of the GenAI conventions: " + " or ".join(f"`{name}`" for name in GENERATIONS) + ".",
     ),
+    "token_histograms": Variable(
+        "SPANGUARD_TOKEN_HISTOGRAMS",
+        "false",
+        _flag,
+        "In generation `dev-2026-10`, record with each call how many tokens it sent and received, for percentiles: two "
+        "histograms, which cost as much as the span. The counters tell the totals in any case.",
+    ),
     "prices": Variable(
         "SPANGUARD_PRICES",
         "false",
@@ -174,6 +181,12 @@ VARIABLES: Final = {
     "webhook": Variable(
         "SPANGUARD_WEBHOOK", "", Secret, "Address that alerts are posted to as JSON (`spanguard watch`); it is never shown."
     ),
+    "serve_token": Variable(
+        "SPANGUARD_SERVE_TOKEN",
+        "",
+        Secret,
+        "Token that `spanguard serve` asks for, at least 16 characters. Default: random, and printed once.",
+    ),
     "token_budget": Variable(
         "SPANGUARD_TOKEN_BUDGET", "0", _limit, "Tokens an hour; 20 % more raise an alert. 0 for no such alert."
     ),
@@ -210,6 +223,7 @@ class Settings(NamedTuple):
     events: str = "span"
     started: bool = False
     semconv: str = GENERATIONS[0]
+    token_histograms: bool = False
     prices: bool = False
     privacy: str = "strict"
     privacy_file: str = ""
@@ -217,6 +231,7 @@ class Settings(NamedTuple):
     exit_timeout: float = 2.0
     prometheus_headers: str = Secret()
     webhook: str = Secret()
+    serve_token: str = Secret()
     token_budget: float = 0.0
     capacity: float = 0.0
 

@@ -18,11 +18,30 @@ from opentelemetry.trace import StatusCode, set_span_in_context
 
 from spanguard import semconv
 from spanguard.cli import main
-from spanguard.privacy import modes
 from spanguard.store import StoreSpanExporter
+from stores import as_recorded
+
+__all__ = ["as_recorded"]
 
 Run = Callable[..., Result]
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# All of this would break the demo, or change its figures, if the program that it runs saw it.
+HOSTILE = {
+    "ALL_PROXY": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "",
+    "OPENAI_API_KEY": "sk-secret",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_TRACES_SAMPLER": "always_off",
+    "SPANGUARD_EVENTS": "log",
+    "SPANGUARD_RUN": "mine",
+    "SPANGUARD_SEMCONV": "dev-2026-10",
+    "SPANGUARD_STORE": "off",
+}
 
 
 class Recorder:
@@ -115,7 +134,13 @@ def _process() -> Process:
     return process
 
 
-@pytest.fixture(autouse=True)
-def _as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let made-up names and attributes pass the guard: what it does is tested elsewhere."""
-    monkeypatch.setattr(modes, "mode", "off")
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working directory in which the demo ran."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def demo(place: Path, process):
+    """The demo, run once in a hostile environment."""
+    return process("-c", "from spanguard.cli import main; main()", "demo", cwd=place, env=HOSTILE)

@@ -314,13 +314,26 @@ def test_a_date_is_utc(text) -> None:
     assert _Time().convert(text, None, None) == 1_795_238_040 * 10**9
 
 
+def test_a_run_of_association_is_a_run_too(record, run) -> None:
+    """It has spans alone, of which its figures and traces are."""
+    recorder = record()
+    recorder.span("chat m", gen_ai_operation="chat", gen_ai_input=7, run_id="part")
+    recorder.span("chat m", gen_ai_operation="chat", at=2)
+    recorder.stop()
+    told = json.loads(run("summary", "--run", "part", "--compare", "run-1", "--json").output)["statistics"]
+    assert (told["requests"]["count"], told["requests"]["input_tokens"]) == (1, 7)
+    shown = json.loads(run("show", "--run", "part", "--json").output)
+    assert ([each["start_ns"] for each in shown["traces"]], shown["summary"]["calls"]["requests"]) == ([10**9], 1)
+    assert run("summary", "--run", "neither").exit_code == run("show", "--run", "neither").exit_code == 1
+
+
 def test_a_bar_is_for_terminals(monkeypatch, capsys) -> None:
     """On stderr, so that what is piped stays clean; without a terminal there is none."""
-    with progress("Writing", 10) as told:
+    with progress("Writing", lambda: pytest.fail("nobody needs to know")) as told:
         told(10)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(progress_module.sys.stderr, "isatty", lambda: True)
-    with progress("Writing", 10) as told:
+    with progress("Writing", lambda: 10) as told:
         told(10)
     assert "Writing" in capsys.readouterr().err
 

@@ -16,22 +16,6 @@ from spanguard.cli.demo.ledger import Entry, Ledger
 from spanguard.cli.demo.script import REQUESTS, SCRIPT
 from spanguard.store import Calls, Cost, Operations, Summary, Tokens
 
-# All of this would break the demo, or change its figures, if the program that it runs saw it.
-HOSTILE = {
-    "ALL_PROXY": "http://127.0.0.1:9",
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "NO_PROXY": "",
-    "OPENAI_API_KEY": "sk-secret",
-    "OPENAI_BASE_URL": "http://127.0.0.1:9",
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
-    "OTEL_METRICS_EXPORTER": "none",
-    "OTEL_SDK_DISABLED": "true",
-    "OTEL_TRACES_SAMPLER": "always_off",
-    "SPANGUARD_EVENTS": "log",
-    "SPANGUARD_RUN": "mine",
-    "SPANGUARD_SEMCONV": "dev-2026-10",
-    "SPANGUARD_STORE": "off",
-}
 SMALL = """
 import sys
 sys.path[:] = sys.argv[1:]
@@ -39,18 +23,6 @@ from spanguard.cli.demo import app
 app.INVOICES = {"invoice-1": "An invoice"}
 app.TICKETS = app.LETTERS = app.COMPLAINTS = {}
 """
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working directory in which the demo ran."""
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def demo(place: Path, process):
-    """The demo, run once in a hostile environment."""
-    return process("-c", "from spanguard.cli import main; main()", "demo", cwd=place, env=HOSTILE)
 
 
 @pytest.fixture(scope="module")

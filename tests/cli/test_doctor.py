@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from otlp_receiver import GrpcReceiver, HttpReceiver, UnsteadyReceiver
 from spanguard.cli import doctor as module
 from spanguard.cli import main
 from spanguard.cli.doctor import Finding
+from spanguard.instrumentation.urllib3 import Urllib3Instrumentor
+from spanguard.store.database import Database
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith(("OTEL_", "SPANGUARD_")):
             monkeypatch.delenv(name)
@@ -44,14 +48,99 @@ def test_it_tells_versions_and_destinations() -> None:
     assert findings()["traces"]["detail"] == "to the local store"
 
 
-def test_an_endpoint_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is no."""
+def test_an_endpoint_is_asked_to_take_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes it is well; one that is gone is not, and is told once for all signals."""
+    with HttpReceiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        where = receiver.endpoint.partition("//")[2]
+        assert findings()[where]["detail"] == "takes telemetry"
+    done = doctor()
+    assert done.exit_code == 1
+    assert done.output.count("does not take telemetry") == 1
+
+
+def test_an_endpoint_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers, but it is another kind of server, or wants to know who asks."""
+    with UnsteadyReceiver(lambda: (401, {})) as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        found = findings()[receiver.endpoint.partition("//")[2]]
+    assert (found["status"], found["detail"]) == ("no", "does not take telemetry (HTTP 401)")
+
+
+def test_an_endpoint_over_grpc_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own protocol."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    with GrpcReceiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.endpoint)
+        assert findings()[receiver.endpoint.partition("//")[2]]["status"] == "ok"
+
+
+def run(directory: Path, script: str, **environment: str) -> None:
+    """Run a program with telemetry."""
+    whole = f"import spanguard\npipeline = spanguard.configure(exit_timeout=20)\n{script}\npipeline.shutdown()"
+    subprocess.run([sys.executable, "-c", whole], cwd=directory, check=True, timeout=60, env={**os.environ, **environment})
+
+
+def test_what_waits_for_an_endpoint_is_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is in the spool, and the next process sends it."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-        assert findings()[f"127.0.0.1:{port}"]["status"] == "ok"
-    assert findings()[f"127.0.0.1:{port}"]["status"] == "no"
+        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
+    run(tmp_path, "with spanguard.traced_repair('answer'): pass", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+    waiting = [each.detail for each in module.destinations() if each.subject == "spool"]
+    assert "1 items of traces wait to be sent by the next process" in waiting
+
+
+def test_the_store_is_tried(tmp_path: Path) -> None:
+    """It says where it is, before and after something is recorded; one that is damaged is told, and what to expect of it."""
+    store = tmp_path / ".spanguard" / "telemetry.db"
+    assert findings()["local store"]["detail"].startswith(str(store))
+    run(tmp_path, "with spanguard.traced_repair('answer'): pass")
+    assert findings()["local store"]["detail"] == f"{store}, which can be written"
+    for each in store.parent.glob("telemetry.db*"):
+        each.unlink()
+    store.write_bytes(b"no database" * 1000)
+    found = findings()["local store"]
+    assert (found["status"], found["detail"].startswith(f"{store} cannot be written")) == ("no", True)
     assert doctor().exit_code == 1
+
+
+def test_what_was_lost_is_counted(tmp_path: Path) -> None:
+    """Of the newest run, if the process that lost it could say so."""
+    run(tmp_path, "with spanguard.traced_repair('answer'): pass")
+    with Database.open(tmp_path / ".spanguard" / "telemetry.db") as db:
+        (resource, *_) = db.rows("SELECT id FROM resources")[0]
+        with db.transaction() as connection:
+            connection.execute(
+                "INSERT INTO drops (resource_id, signal, time_ns, items) VALUES (?, 'spans', 1, 7)", (resource,)
+            )
+    found = findings()["local store"]
+    assert (found["status"], found["detail"][:8]) == ("no", "7 spans ")
+
+
+def test_libraries_that_are_not_there_take_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the JSON each has its own entry."""
+    listed = [Finding("libraries", name, "info", "the library is not installed") for name in ("one", "two")]
+    monkeypatch.setattr(module, "CHECKS", [lambda: iter(listed)])
+    assert "one, two" in doctor().stdout
+    assert len(findings()) == 2
+
+
+def test_a_library_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the versions that were tested, and the one that is there."""
+    entry = module.EntryPoint("spanguard_x", "spanguard.instrumentation.urllib3:Urllib3Instrumentor", "x")
+    monkeypatch.setattr(module, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(Urllib3Instrumentor, "requires", ("urllib3 < 1",))
+    (found,) = module.instrumented()
+    assert (found.status, "only urllib3 < 1 was tested" in found.detail) == ("no", True)
+
+
+def test_a_configuration_file_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Otherwise it is the file that says where telemetry goes."""
+    monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
+    assert findings()["OTEL_CONFIG_FILE"]["status"] == "no"
+    (tmp_path / "otel.yaml").touch()
+    assert findings()["OTEL_CONFIG_FILE"]["status"] == "info"
 
 
 def test_a_wrong_setting_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,9 +176,6 @@ def test_a_check_of_ones_own_can_be_added(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_had_no_effect_in_the_last_run_is_told(tmp_path: Path) -> None:
     """From the local store, in words."""
-    import subprocess
-    import sys
-
     script = """
 import spanguard
 pipeline = spanguard.configure()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 from slo.slo_files import ratio
+from spanguard.store import Database
 
 
 def slo_file(directory: Path, **changes: object) -> Path:
@@ -65,6 +67,25 @@ def test_the_report_has_no_colour_in_a_pipe(run, record):
     assert "answers: objective-1  unknown" in result.output
     assert "answers: objective-1: there are no data" in result.output
     assert "\x1b" not in result.output
+
+
+def test_drops_are_told_beside_the_verdicts(run, record, here):
+    """What could not be written is missing from the figures: once for all objectives, and with each verdict in JSON."""
+    record().stop()
+    with Database.open(here / ".spanguard" / "telemetry.db") as database:
+        drops = [
+            (1, "spans", time.time_ns(), 3),
+            (1, "metric points", time.time_ns(), 1_000),
+            (1, "spans", time.time_ns(), 2),
+        ]
+        database.write({"resources": [(1, "run-1", "shop", "{}")], "drops": drops})
+    said = "the store lacks what could not be written to it: 1,000 metric points, 5 spans were dropped"
+    file = slo_file(here)
+    file.write_text(json.dumps([ratio("success", 0.9), ratio("error_rate", 0.1, side="bad", name="errors")]))
+    result = run("slo", "check", file)
+    assert result.output.count(said) == 1
+    told = json.loads(run("slo", "check", file, "--json").output)
+    assert [each["notes"] for each in told["verdicts"]] == [[said]] * 2
 
 
 def test_the_commands_start_without_the_sdk(process):

@@ -1,7 +1,8 @@
 """A plugin of pytest for the test suites of other people's libraries: instruments the library, and keeps account.
 
 ``CONFORMANCE_REPORT`` is the file for the account, ``CONFORMANCE_INSTRUMENTORS`` the instrumentors (``module:Class``,
-separated by commas; none: the suite runs as it is). Faults of ours are raised, so that none hides behind the border.
+separated by commas; none: the suite runs as it is, with the same SDK). Spans and metrics go to a local store beside the
+account. Faults of ours are raised, so that none hides behind the border.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,7 +25,6 @@ class Account:
     def __init__(self) -> None:
         self.outcomes: dict[str, str] = {}
         self.spans: Counter[str] = Counter()
-        self.reader: Any = None
 
     def begin(self) -> None:
         """Set the real SDK up, with exporters in memory, and instrument."""
@@ -33,20 +32,26 @@ class Account:
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
         from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExportingMetricReader
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
         from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
         from spanguard._core import border
+        from spanguard.store.exporters import StoreMetricExporter, StoreSpanExporter
 
         border.strict = True
+        store = REPORT.with_suffix(".db")
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        provider.add_span_processor(BatchSpanProcessor(StoreSpanExporter(store)))
         trace.set_tracer_provider(provider)
         self.reader = InMemoryMetricReader()
-        metrics.set_meter_provider(MeterProvider([self.reader], shutdown_on_exit=False))
+        kept = PeriodicExportingMetricReader(StoreMetricExporter(store))
+        self.meters = MeterProvider([self.reader, kept], shutdown_on_exit=False)
+        metrics.set_meter_provider(self.meters)
+        self.traces = provider
         self.logs = InMemoryLogRecordExporter()
         loggers = LoggerProvider(shutdown_on_exit=False)
         loggers.add_log_record_processor(SimpleLogRecordProcessor(self.logs))
@@ -57,9 +62,9 @@ class Account:
 
     def emitted(self) -> dict[str, int]:
         """Return how many spans, and how many points by metric, were emitted."""
-        if self.reader is None:
-            return {}
-        found = {"spans": len(self.exporter.get_finished_spans()), "logs": len(self.logs.get_finished_logs())}
+        scopes = (each.instrumentation_scope for each in self.exporter.get_finished_spans())
+        ours = sum(scope is not None and scope.name.startswith("spanguard") for scope in scopes)
+        found = {"spans": ours, "logs": len(self.logs.get_finished_logs())}
         data = self.reader.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
@@ -74,8 +79,7 @@ account = Account()
 
 def pytest_configure() -> None:
     """Begin before anything of the suite is imported."""
-    if INSTRUMENTORS:
-        account.begin()
+    account.begin()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -93,3 +97,5 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 def pytest_unconfigure() -> None:
     """Write the account."""
     REPORT.write_text(json.dumps({"outcomes": account.outcomes, "emitted": account.emitted()}))
+    account.traces.shutdown()
+    account.meters.shutdown()

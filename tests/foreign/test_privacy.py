@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
+from adversary import Keeping, Server, everywhere, found, run_adversary, serving, values
+from canaries import canaries, forms
 
-from otlp_receiver import HttpReceiver
+from otlp_receiver import GrpcReceiver, HttpReceiver
+from spanguard.privacy.conventions import ATTRIBUTES
 
 pytest.importorskip("opentelemetry.instrumentation.genai.openai", reason="the instrumentations are not installed")
 pytest.importorskip("opentelemetry.instrumentation.sqlalchemy", reason="the instrumentations are not installed")
@@ -24,74 +22,14 @@ pytestmark = [pytest.mark.foreign, pytest.mark.slow]
 PROGRAM = Path(__file__).with_name("guarded_program.py")
 
 
-class Server(ThreadingHTTPServer):
-    """Answers as a model's provider would, and keeps the headers that it was sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.headers: list[str] = []
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Echoes the prompt in a 400, as real moderation errors do, if it begins with ``echo``."""
-
-    server: Server
-
-    def do_GET(self) -> None:
-        self._answer(200, {"ok": True})
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        prompt = asked["messages"][0]["content"]
-        if prompt.startswith("echo"):
-            error = {"message": f"invalid prompt: {prompt}", "type": "invalid_request_error", "code": "bad_prompt"}
-            self._answer(400, {"error": error})
-            return
-        message = {"role": "assistant", "content": prompt}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        answer = {"id": f"chatcmpl-{prompt}", "object": "chat.completion", "created": 1, "model": asked["model"]}
-        self._answer(200, {**answer, "choices": [choice], "usage": usage})
-
-    def _answer(self, status: int, body: object) -> None:
-        # Not `authorization` and `user-agent`, which the program sets itself.
-        self.server.headers += [f"{name}: {value}" for name, value in self.headers.items() if name.lower() in PROPAGATED]
-        payload = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(payload)))
-        self.end_headers()
-        self.wfile.write(payload)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-PROPAGATED = ("baggage", "tracestate", "traceparent")
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A provider on loopback."""
-    made = Server()
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    yield made
-    made.shutdown()
-    made.server_close()
+    with serving() as made:
+        yield made
 
 
-SECRETS = ["Alice Jones has diabetes", "sk-proj-9aZ8bY7cX6dW5eV4", "/home/alice/taxes.pdf", "bob@example.com"]
-
-
-def forms(secret: str) -> list[bytes]:
-    """Return the ways in which a text can stand in bytes."""
-    raw = secret.encode()
-    return [
-        raw,
-        quote(secret).encode(),
-        quote(secret, safe="").encode(),
-        base64.b64encode(raw),
-        json.dumps(secret)[1:-1].encode(),
-    ]
+SECRETS = ["Alice Jones has diabetes, see /home/alice/taxes.pdf", "sk-proj-9aZ8bY7cX6dW5eV4"]
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -117,7 +55,7 @@ def test_nothing_that_a_user_wrote_leaves_a_real_program(secret: str, server: Se
         sent, spans = receiver.raw, receiver.spans
     assert not [form for form in forms(secret) if form in sent]
     assert secret not in done.stdout + done.stderr
-    assert not [line for line in server.headers if any(form.decode() in line for form in forms(secret))]
+    assert not [line for line in server.headers if any(form in line.encode() for form in forms(secret))]
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and any(f in path.read_bytes() for f in forms(secret))]
     names = {span["name"] for span in spans}
     assert {"GET /users/{user_id}", "GET /orders/<int:order_id>", "GET", "SELECT", "chat gpt-4o-mini"} <= names
@@ -127,3 +65,101 @@ def test_nothing_that_a_user_wrote_leaves_a_real_program(secret: str, server: Se
     assert served["attributes"]["http.route"] == "/users/{user_id}"
     failed = [span for span in spans if span["attributes"].get("error.type") == "openai.BadRequestError"]
     assert failed
+
+
+# ------------------------------------------------------------------------------------------ every channel, in every way
+
+MOST_IN_BALANCED = 12
+SCRIPTS = Path(sys.executable).parent
+INSTRUMENT = [str(SCRIPTS / "opentelemetry-instrument"), sys.executable]
+INSTRUMENTED = {
+    "SPANGUARD_GUARD": "process",
+    "OTEL_TRACES_EXPORTER": "otlp",
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_LOGS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "*",
+}
+CONFIGURATION = """
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - batch: {{exporter: {{otlp_http: {{endpoint: "{endpoint}/v1/traces"}}}}}}
+    - simple: {{exporter: {{console: }}}}
+meter_provider:
+  readers:
+    - periodic: {{exporter: {{otlp_http: {{endpoint: "{endpoint}/v1/metrics"}}}}}}
+logger_provider:
+  processors:
+    - batch: {{exporter: {{otlp_http: {{endpoint: "{endpoint}/v1/logs"}}}}}}
+"""
+
+# By what it is: how the program is started, what it does, and settings.
+WAYS: dict[str, tuple[list[str], str, dict[str, str]]] = {
+    "configure": ([sys.executable], "configured", {"OTEL_PROPAGATORS": "tracecontext,baggage,jaeger,ottrace"}),
+    "configure, over gRPC": ([sys.executable], "configured", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}),
+    "configure, kept in the local store": ([sys.executable], "configured", {"SPANGUARD_DEBUG": "1"}),
+    "spanguard run": ([str(SCRIPTS / "spanguard"), "run", "--", sys.executable], "given", {}),
+    "opentelemetry-instrument, with a configuration file": (
+        INSTRUMENT,
+        "given",
+        {**INSTRUMENTED, "OTEL_CONFIG_FILE": "otel.yaml"},
+    ),
+    "opentelemetry-instrument, to the console too": (
+        INSTRUMENT,
+        "given",
+        {
+            **INSTRUMENTED,
+            **dict.fromkeys(("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "console,otlp"),
+            "OTEL_PYTHON_LOG_CORRELATION": "true",
+            "OTEL_LOG_LEVEL": "debug",
+        },
+    ),
+    "other providers": ([sys.executable], "second", {}),
+    "processors and exporters that are added later": ([sys.executable], "late", {}),
+    "exporters that are called directly": ([sys.executable], "directly", {}),
+    "a forked child": ([sys.executable], "forked", {}),
+    "a spawned child": ([sys.executable], "spawned", {}),
+    "Prometheus": ([sys.executable], "scraped", {}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_canary_leaves_a_program(way: str, server: Server, tmp_path: Path) -> None:
+    """Texts of forty kinds through every channel: none on the wire, on the console, in headers to others, or in a file."""
+    command, does, settings = WAYS[way]
+    receiver = GrpcReceiver() if "gRPC" in way else HttpReceiver()
+    texts = canaries(seed=sum(map(ord, way)))
+    with receiver:
+        if "local store" not in way:
+            settings = {**settings, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}
+        (tmp_path / "otel.yaml").write_text(CONFIGURATION.format(endpoint=receiver.endpoint))
+        done = run_adversary(does, texts, server, tmp_path, command=command, **settings)
+    assert "done" in done.stdout, done.stderr[-2000:]
+    assert (done.returncode, found(texts, everywhere(receiver, done, server, tmp_path))) == (0, [])
+    assert way.startswith(("Prometheus", "configure, kept")) or len(receiver.raw) > 10_000
+    assert does != "given" or server.asked > 20
+    assert command != INSTRUMENT or '"trace_id"' in done.stdout  # on the console too
+
+
+def test_without_the_guard_all_canaries_are_found(server: Server, tmp_path: Path) -> None:
+    """So the tests above would see them."""
+    texts = canaries(seed=1)
+    with HttpReceiver() as receiver:
+        done = run_adversary("unguarded", texts, server, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    places = found(texts, everywhere(receiver, done, server, tmp_path))
+    assert {kind for kind, place in places if place == "wire"} == set(texts)
+    assert {kind for kind, place in places if place == "headers"}
+
+
+def test_in_balanced_mode_no_content_leaves_a_program(server: Server, tmp_path: Path) -> None:
+    """What is under a key that holds content stays; of other texts no more leave than the documentation says."""
+    texts = canaries(seed=1)
+    with Keeping() as receiver:
+        done = run_adversary("balanced", texts, server, tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    assert "done" in done.stdout, done.stderr[-2000:]
+    content = {key for key, rule in ATTRIBUTES.items() if rule.content}
+    assert not [key for message in receiver.messages for key, _ in values(message) if key in content]
+    places = found(texts, everywhere(receiver, done, server, tmp_path))
+    assert {place for _, place in places} <= {"wire"}
+    assert len(places) <= MOST_IN_BALANCED

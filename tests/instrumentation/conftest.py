@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from scripted import ScriptedProvider
 from spanguard.instrumentation import _misuse
 from spanguard.instrumentation._adapter import Instrumentor
 from support import Telemetry
@@ -78,5 +79,13 @@ class Scripted:
 def server() -> Iterator[Scripted]:
     """A server whose answers the test writes down beforehand."""
     running = Scripted()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def provider(request: pytest.FixtureRequest) -> Iterator[ScriptedProvider]:
+    """A provider on this machine, with the answers of the test's module."""
+    running = ScriptedProvider(*request.module.ANSWERS)
     yield running
     running.close()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import gc
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 import wire
 from opentelemetry import trace
 
-from scripted import MILLISECONDS, Fault, ScriptedProvider
+from scripted import MILLISECONDS, Fault, ScriptedProvider, Sdk, cancel
 from spanguard import traced_llm_call, traced_repair
 from spanguard.instrumentation.anthropic import AnthropicInstrumentor
 from support import Span, Telemetry
 
 anthropic = pytest.importorskip("anthropic")
 pytestmark = pytest.mark.foreign
+
+ANSWERS = wire.ANTHROPIC, wire.ANTHROPIC_EVENTS
 
 ASKED: Any = {"model": "claude-opus-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "the secret"}]}
 NATIVE = "anthropic.messages.create"
@@ -27,41 +32,10 @@ def _instrumented(instrument: Any) -> None:
     instrument(AnthropicInstrumentor)
 
 
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    """A provider on this machine."""
-    running = ScriptedProvider(wire.ANTHROPIC, wire.ANTHROPIC_EVENTS)
-    yield running
-    running.close()
-
-
-class Sdk:
-    """The client of one kind, driven in the same way whichever it is."""
-
-    def __init__(self, kind: str, provider: ScriptedProvider) -> None:
-        self.is_async = kind == "async"
-        self._made = anthropic.AsyncAnthropic if self.is_async else anthropic.Anthropic
-        self._provider = provider
-
-    def run(self, use: Callable[[Any], Any], **options: Any) -> Any:
-        """Hand a client to a function, and return what comes of it: of a stream the list of its events."""
-        given = {"base_url": self._provider.url, "api_key": "x", **options}
-        if self.is_async:
-            return asyncio.run(self._run(use, given))
-        with self._made(**given) as client:
-            result = use(client)
-            return list(result) if hasattr(result, "__next__") else result
-
-    async def _run(self, use: Callable[[Any], Any], given: dict[str, Any]) -> Any:
-        async with self._made(**given) as client:
-            result = await use(client)
-            return [event async for event in result] if hasattr(result, "__anext__") else result
-
-
 @pytest.fixture(params=["sync", "async"])
 def sdk(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Sdk:
     """Both kinds of client."""
-    return Sdk(str(request.param), provider)
+    return Sdk(str(request.param), anthropic.Anthropic, anthropic.AsyncAnthropic, base_url=provider.url, api_key="x")
 
 
 def message(client: Any) -> Any:
@@ -164,8 +138,7 @@ def test_a_call_cancelled_between_attempts_is_cancelled(telemetry: Telemetry, pr
 
     async def main() -> None:
         async with anthropic.AsyncAnthropic(base_url=provider.url, api_key="x") as client:
-            with pytest.raises(TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
-                await asyncio.wait_for(message(client), 0.3)
+            await cancel(message(client), lambda: "resilience.retry.delay" in telemetry.metrics())
 
     asyncio.run(main())
     retry = telemetry.span("retry messages")
@@ -185,6 +158,161 @@ def test_raw_responses_are_read(telemetry: Telemetry, sdk: Sdk, streams: bool) -
     with traced_repair("letter"):
         sdk.run(aask if sdk.is_async else ask)
     assert telemetry.span("repair letter")["resilience.usage.useful.output_tokens"] == 6
+
+
+def test_a_streaming_response_is_read_when_it_is_parsed(telemetry: Telemetry, sdk: Sdk) -> None:
+    """`with_streaming_response`, whose body is not there yet when the call returns."""
+
+    def ask(client: Any) -> Any:
+        with client.messages.with_streaming_response.create(**ASKED) as response:
+            return response.parse()
+
+    async def aask(client: Any) -> Any:
+        async with client.messages.with_streaming_response.create(**ASKED) as response:
+            return await response.parse()
+
+    with traced_repair("letter"):
+        assert sdk.run(aask if sdk.is_async else ask).content[0].text == "the secret"
+    assert telemetry.span("repair letter")["resilience.usage.useful.output_tokens"] == 6
+
+
+@pytest.mark.parametrize("leave", ["break", "close"])
+def test_a_stream_that_is_left_is_cancelled(
+    telemetry: Telemetry, sdk: Sdk, monkeypatch: pytest.MonkeyPatch, leave: str
+) -> None:
+    """By `close()` or by letting it go: not an error."""
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "false")
+
+    def ask(client: Any) -> None:
+        answer = stream(client)
+        next(answer)
+        if leave == "close":
+            answer.close()
+
+    async def aask(client: Any) -> None:
+        answer = await stream(client)
+        await anext(answer)
+        if leave == "close":
+            await answer.close()
+
+    sdk.run(aask if sdk.is_async else ask)
+    gc.collect()
+    (span,) = ours(telemetry)
+    assert (span.status, span["resilience.operation.outcome"]) == ("UNSET", "cancelled")
+    assert span["resilience.stream.closed_early"] is True
+
+
+def test_a_stream_that_breaks_is_not_sent_for_again(
+    telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call has failed, after the SDK's retries had succeeded."""
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "false")
+    provider.cut = 3
+    with pytest.raises(Exception) as raised:
+        sdk.run(stream)
+    (span,) = ours(telemetry)
+    assert raised.value is not None
+    assert (span.status, provider.statuses) == ("ERROR", [200])
+
+
+def test_a_stream_whose_reader_is_cancelled(
+    telemetry: Telemetry, provider: ScriptedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it waits for the next event."""
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", "false")
+    provider.stalls = 4
+    events: list[Any] = []
+
+    async def read() -> None:
+        async with anthropic.AsyncAnthropic(base_url=provider.url, api_key="x") as client:
+            async for event in await stream(client):
+                events.append(event)  # noqa: PERF401 - seen from outside
+
+    asyncio.run(cancel(read(), lambda: events))
+    (span,) = ours(telemetry)
+    assert (span.status, span["resilience.operation.outcome"]) == ("UNSET", "cancelled")
+
+
+def test_a_cancelled_call_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """While it waits for the answer."""
+    provider.hangs = True
+
+    async def main() -> None:
+        async with anthropic.AsyncAnthropic(base_url=provider.url, api_key="x") as client:
+            await cancel(message(client), provider.asked.is_set)
+
+    asyncio.run(main())
+    counted = [by["resilience.operation.outcome"] for by, _ in telemetry.metrics()["resilience.operation.attempts"]]
+    assert counted == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"retry-after-ms": "30"}, {"retry-after": "0.03"}, {"retry-after": "date"}, {"retry-after": "soon"}]
+)
+def test_who_chose_the_wait_is_told(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider, asked: Any) -> None:
+    """The server in milliseconds, in seconds or by a date; what the SDK cannot read leaves it its own backoff."""
+    ((header, value),) = asked.items()
+    provider.script = [Fault(529, {header: formatdate(time.time() + 2, usegmt=True) if value == "date" else value})]
+    sdk.run(message)
+    event = telemetry.span("retry messages").event("resilience.retry.scheduled")
+    assert event["resilience.retry.delay.source"] == ("backoff" if value == "soon" else "retry_after")
+    delay = float(str(event["resilience.retry.delay"]))
+    assert delay == 0.03 if value in ("30", "0.03") else 0 < delay <= 2
+
+
+def test_the_limit_may_be_given_with_the_call(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """`with_options(max_retries=...)`, for more and for none."""
+    provider.script = [Fault(529)] * 4
+    sdk.run(lambda client: client.with_options(max_retries=4).messages.create(**ASKED))
+    retry = telemetry.span("retry messages")
+    assert (retry["resilience.operation.attempt_count"], retry["resilience.operation.attempt_limit"]) == (5, 5)
+    telemetry.clear()
+    sdk.run(lambda client: client.with_options(max_retries=0).messages.create(**ASKED))
+    assert "resilience.operation.attempts" not in telemetry.metrics()
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_connection(telemetry: Telemetry, sdk: Sdk) -> None:
+    """Nobody listens, each time that it is tried."""
+    with pytest.raises(anthropic.APIConnectionError):
+        sdk.run(message, base_url="http://127.0.0.1:9", max_retries=1)
+    attempts = [span for span in telemetry.spans if span.name == "attempt"]
+    assert [span["resilience.error.category"] for span in attempts] == ["connection"] * 2
+    assert telemetry.span("retry messages")["resilience.operation.outcome"] == "exhausted"
+
+
+@pytest.fixture(params=["after", "before"])
+def _official(request: pytest.FixtureRequest, telemetry: Telemetry) -> Iterator[None]:
+    module = pytest.importorskip("opentelemetry.instrumentation.genai.anthropic")
+    made = module.AnthropicInstrumentor()
+    if request.param == "before":
+        AnthropicInstrumentor().uninstrument()
+    made.instrument()
+    if request.param == "before":
+        AnthropicInstrumentor().instrument()
+    yield
+    made.uninstrument()
+
+
+@pytest.fixture(params=["true", "false"])
+def _native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", str(request.param))
+
+
+@pytest.mark.usefixtures("_official", "_native")
+@pytest.mark.parametrize("ask", [message, stream])
+def test_with_the_official_instrumentation_there_is_no_span_of_ours(
+    telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider, ask: Any
+) -> None:
+    """Whether the SDK makes one or not; usage flows to the operation around it, and retries stand below the call."""
+    provider.script = [Fault(529)]
+    with traced_repair("letter"):
+        sdk.run(ask)
+    spans = telemetry.spans
+    assert [span for span in spans if span.scope == "spanguard.genai"] == []
+    made = [span for span in spans if span.attributes.get("gen_ai.operation.name") == "chat"]
+    assert len([span for span in made if span.name != NATIVE]) == 1
+    assert telemetry.span("repair letter")["resilience.usage.useful.input_tokens"] == 20
+    assert telemetry.span("retry messages").parent in {span.name for span in made}
 
 
 def test_middleware_of_the_program_sees_what_it_saw(telemetry: Telemetry, provider: ScriptedProvider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import Any
 
@@ -51,6 +52,22 @@ def test_calls_are_counted_as_the_breaker_counts_them(telemetry: Telemetry, way:
         way.run(ask)
     assert results(telemetry) == {"success": 1, "failure": 2, "rejected": 1}
     assert transitions(telemetry) == [("closed", "open")]
+
+
+def test_a_call_that_is_cancelled_is_ignored(telemetry: Telemetry) -> None:
+    """It says nothing about the other side."""
+
+    @circuitbreaker.circuit(failure_threshold=1)
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(never(), 0.01)
+
+    asyncio.run(main())
+    assert results(telemetry) == {"ignored": 1}
+    assert transitions(telemetry) == []
 
 
 def test_an_error_that_is_not_expected_is_ignored(telemetry: Telemetry) -> None:

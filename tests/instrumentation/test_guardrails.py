@@ -142,6 +142,18 @@ def test_without_reasks_there_is_no_operation(telemetry: Telemetry, ask: Any) ->
     assert verdicts(telemetry) == {("fail", "allowed"): 1}
 
 
+def test_a_stream_is_validated_piece_by_piece(telemetry: Telemetry) -> None:
+    """It is never asked for again: its verdicts are counted, and there is no operation."""
+
+    def answer(*_args: Any, **_kwargs: Any) -> Iterator[str]:
+        yield from ("secret. ", "please.")
+
+    guard = Guard().use(Polite(on_fail=OnFailAction.NOOP))
+    assert len(list(guard(answer, messages=MESSAGES, stream=True))) == 2
+    assert [span for span in ours(telemetry) if span.name.startswith("repair")] == []
+    assert verdicts(telemetry) == {("fail", "allowed"): 1, ("pass", None): 1}
+
+
 def test_what_is_parsed_is_validated(telemetry: Telemetry) -> None:
     """Where no model is called at all."""
     with pytest.raises(Exception, match="rude"):

@@ -99,6 +99,35 @@ def test_pyrate_counts_a_wait_that_took_too_long(telemetry: Telemetry, pyrate: A
     limiter.close()
 
 
+def test_a_wait_for_pyrate_that_is_cancelled_was_in_vain(telemetry: Telemetry, pyrate: Any) -> None:
+    """As with aiolimiter."""
+
+    async def main() -> None:
+        limiter = pyrate.Limiter(pyrate.Rate(1, pyrate.Duration.MINUTE))
+        await limiter.try_acquire_async("x")
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(limiter.try_acquire_async("x"), 0.01)
+        limiter.close()
+
+    asyncio.run(main())
+    assert results(telemetry) == {"acquired": 1, "cancelled": 1}
+
+
+def test_the_decorator_of_pyrate_is_counted(telemetry: Telemetry, pyrate: Any) -> None:
+    """Of plain functions and of coroutine functions."""
+    limiter = pyrate.Limiter(pyrate.Rate(9, pyrate.Duration.MINUTE))
+    permitted = limiter.as_decorator(name="user bob", weight=1)
+
+    async def answer() -> int:
+        return 1
+
+    assert permitted(lambda: 1)() == 1
+    assert asyncio.run(permitted(answer)()) == 1
+    assert results(telemetry) == {"acquired": 2}
+    assert "bob" not in str(telemetry.spans) + str(telemetry.logs)
+    limiter.close()
+
+
 @pytest.mark.parametrize(
     ("instrumentor", "library", "cls"),
     [

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import wire
 
-from scripted import Fault, ScriptedProvider
+from scripted import Fault, ScriptedProvider, cancel
 from spanguard import declare
 from spanguard.instrumentation.litellm import LiteLLMInstrumentor
 from spanguard.instrumentation.openai import OpenAIInstrumentor
-from support import Span, Telemetry
+from support import Clock, Span, Telemetry
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # nothing is fetched
 litellm = pytest.importorskip("litellm")
 pytestmark = [pytest.mark.foreign, pytest.mark.filterwarnings("ignore")]  # of pydantic, of loops that litellm leaves open
 ASKED: Any = {"messages": [{"role": "user", "content": "the secret"}]}
+ANSWERS = wire.OPENAI, wire.OPENAI_EVENTS
 
 
 @pytest.fixture(autouse=True)
 def _instrumented(instrument: Any) -> None:
     instrument(OpenAIInstrumentor)
     instrument(LiteLLMInstrumentor)
-
-
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    """A provider on this machine."""
-    running = ScriptedProvider(wire.OPENAI, wire.OPENAI_EVENTS)
-    yield running
-    running.close()
 
 
 def router(provider: ScriptedProvider, *groups: str, **options: Any) -> Any:
@@ -160,13 +153,40 @@ def test_usage_is_read_where_nobody_counts_it(telemetry: Telemetry, provider: Sc
     assert operations(telemetry, "retry")[0]["resilience.usage.useful.input_tokens"] == 20
 
 
+def test_a_cooldown_is_a_breaker_that_opens(telemetry: Telemetry, provider: ScriptedProvider, ask: Any, clock: Clock) -> None:
+    """Until the deployment answers again: the router says nothing of the end."""
+    declare("east", "west")
+    common = {"model": "openai/gpt-5.2", "api_base": f"{provider.url}/v1", "api_key": "x"}
+    models = [{"model_name": "gpt-5.2", "litellm_params": common, "model_info": {"id": each}} for each in ("east", "west")]
+    made = litellm.Router(model_list=models, num_retries=1, retry_after=0, cooldown_time=1)
+    provider.script = [Fault(429)]
+    ask(made, "gpt-5.2")
+    ((name, *states),) = transitions(telemetry)
+    assert (name in ("east", "west"), states) == (True, ["closed", "open"])
+    store = getattr(made.cooldown_cache, "cooldown_store", None) or made.cooldown_cache.cache
+    store.flush_cache()
+    clock.move(1)
+    told: list[tuple[object, ...]] = []
+    for _ in range(100):  # until the router chooses that one of the two
+        if not told:
+            ask(made, "gpt-5.2")
+            told = transitions(telemetry)
+    assert told == [(name, "open", "closed")]
+
+
+def transitions(telemetry: Telemetry) -> list[tuple[object, ...]]:
+    """Return each change of state since the last look: of which breaker, from what, to what."""
+    keys = ("resilience.policy.name", "resilience.circuit_breaker.from", "resilience.circuit_breaker.to")
+    points = telemetry.metrics().get("resilience.circuit_breaker.transitions", [])
+    return [tuple(by[key] for key in keys) for by, _ in points]
+
+
 def test_a_cancelled_call_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
     """While it waits for the answer."""
     provider.hangs = True
 
     async def main() -> None:
-        with pytest.raises(TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
-            await asyncio.wait_for(_aask(router(provider, "gpt-5.2", "gpt-4o"), "gpt-5.2"), 1)
+        await cancel(_aask(router(provider, "gpt-5.2", "gpt-4o"), "gpt-5.2"), provider.asked.is_set)
 
     asyncio.run(main())
     assert operations(telemetry, "failover")[0]["resilience.operation.outcome"] == "cancelled"

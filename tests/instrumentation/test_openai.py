@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import json
-from collections.abc import Callable, Iterator
+import time
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -13,14 +15,17 @@ import wire
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from scripted import MILLISECONDS, Fault, ScriptedProvider
+from scripted import MILLISECONDS, Fault, ScriptedProvider, Sdk, cancel
 from spanguard import traced_llm_call, traced_repair
 from spanguard.instrumentation import _misuse
 from spanguard.instrumentation.openai import OpenAIInstrumentor
 from support import Span, Telemetry
 
 openai = pytest.importorskip("openai")
+pydantic = pytest.importorskip("pydantic")
 pytestmark = pytest.mark.foreign
+
+ANSWERS = wire.OPENAI, wire.OPENAI_EVENTS
 
 CHAT: Any = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "the secret"}], "temperature": 0.5}
 STREAM: Any = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
@@ -56,41 +61,10 @@ def _instrumented(instrument: Any) -> None:
     instrument(OpenAIInstrumentor)
 
 
-@pytest.fixture
-def provider() -> Iterator[ScriptedProvider]:
-    """A provider on this machine."""
-    running = ScriptedProvider(wire.OPENAI, wire.OPENAI_EVENTS)
-    yield running
-    running.close()
-
-
-class Sdk:
-    """The client of one kind, driven in the same way whichever it is."""
-
-    def __init__(self, kind: str, provider: ScriptedProvider) -> None:
-        self.is_async = kind == "async"
-        self._made = openai.AsyncOpenAI if self.is_async else openai.OpenAI
-        self._provider = provider
-
-    def run(self, use: Callable[[Any], Any], **options: Any) -> Any:
-        """Hand a client to a function, and return what comes of it: of a stream the list of its chunks."""
-        given = {"base_url": f"{self._provider.url}/v1", "api_key": "x", **options}
-        if self.is_async:
-            return asyncio.run(self._run(use, given))
-        with self._made(**given) as client:
-            result = use(client)
-            return list(result) if hasattr(result, "__next__") else result
-
-    async def _run(self, use: Callable[[Any], Any], given: dict[str, Any]) -> Any:
-        async with self._made(**given) as client:
-            result = await use(client)
-            return [chunk async for chunk in result] if hasattr(result, "__anext__") else result
-
-
 @pytest.fixture(params=["sync", "async"])
 def sdk(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Sdk:
     """Both kinds of client."""
-    return Sdk(str(request.param), provider)
+    return Sdk(str(request.param), openai.OpenAI, openai.AsyncOpenAI, base_url=f"{provider.url}/v1", api_key="x")
 
 
 def chat(client: Any) -> Any:
@@ -180,6 +154,31 @@ def test_what_is_sent_again_says_how_often(telemetry: Telemetry, sdk: Sdk, provi
     assert sorted(span.attributes.get(RESENT, 0) for span in telemetry.spans if span.name == "POST") == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "asked", [{"retry-after-ms": "30"}, {"retry-after": "0.03"}, {"retry-after": "date"}, {"retry-after": "soon"}]
+)
+def test_who_chose_the_wait_is_told(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider, asked: Any) -> None:
+    """The server in milliseconds, in seconds or by a date; what the SDK cannot read leaves it its own backoff."""
+    ((header, value),) = asked.items()
+    provider.script = [Fault(429, {header: formatdate(time.time() + 2, usegmt=True) if value == "date" else value})]
+    sdk.run(chat)
+    event = telemetry.span("retry chat.completions").event("resilience.retry.scheduled")
+    assert event["resilience.retry.delay.source"] == ("backoff" if value == "soon" else "retry_after")
+    delay = float(str(event["resilience.retry.delay"]))
+    assert delay == 0.03 if value in ("30", "0.03") else 0 < delay <= 2
+
+
+def test_the_limit_may_be_given_with_the_call(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """`with_options(max_retries=...)`, for less and for more."""
+    provider.script = [Fault(503)] * 4
+    sdk.run(lambda client: client.with_options(max_retries=4).chat.completions.create(**CHAT))
+    retry = telemetry.span("retry chat.completions")
+    assert (retry["resilience.operation.attempt_count"], retry["resilience.operation.attempt_limit"]) == (5, 5)
+    telemetry.clear()
+    sdk.run(lambda client: client.with_options(max_retries=0).chat.completions.create(**CHAT))
+    assert "resilience.operation.attempts" not in telemetry.metrics()
+
+
 def test_a_backoff_is_the_sdks_own(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
     """Where the server asks for nothing."""
     provider.script = [Fault(0)]
@@ -218,6 +217,16 @@ def test_a_timeout_is_an_error_of_the_attempt(telemetry: Telemetry, sdk: Sdk, pr
         sdk.run(chat, timeout=0.1, max_retries=1)
     first, second = [span for span in telemetry.spans if span.name == "attempt"]
     assert first["resilience.error.category"] == second["resilience.error.category"] == "timeout"
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_connection(telemetry: Telemetry, sdk: Sdk) -> None:
+    """Nobody listens, each time that it is tried."""
+    with pytest.raises(openai.APIConnectionError):
+        sdk.run(chat, base_url="http://127.0.0.1:9", max_retries=1)
+    attempts = [span for span in telemetry.spans if span.name == "attempt"]
+    assert [span["resilience.error.category"] for span in attempts] == ["connection"] * 2
+    assert telemetry.span("chat gpt-5.2")["resilience.error.category"] == "connection"
+    assert telemetry.span("retry chat.completions")["resilience.operation.outcome"] == "exhausted"
 
 
 def test_a_client_that_never_retries_has_no_policy(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
@@ -282,15 +291,139 @@ def test_a_raw_stream_that_nobody_reads_ends_the_call(telemetry: Telemetry, prov
     assert telemetry.span("chat gpt-5.2").status == "UNSET"
 
 
-def test_helpers_of_the_sdk_make_one_span(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+def test_helpers_of_the_sdk_make_one_span(telemetry: Telemetry, sdk: Sdk) -> None:
     """`chat.completions.stream` calls `create` inside."""
-    with (
-        openai.OpenAI(base_url=f"{provider.url}/v1", api_key="x") as client,
-        client.chat.completions.stream(**CHAT, stream_options={"include_usage": True}) as events,
-    ):
-        events.until_done()
+
+    def ask(client: Any) -> None:
+        with client.chat.completions.stream(**CHAT, stream_options={"include_usage": True}) as events:
+            events.until_done()
+
+    async def aask(client: Any) -> None:
+        async with client.chat.completions.stream(**CHAT, stream_options={"include_usage": True}) as events:
+            await events.until_done()
+
+    sdk.run(aask if sdk.is_async else ask)
     (span,) = ours(telemetry)
     assert span["gen_ai.usage.output_tokens"] == 6
+
+
+def test_what_is_parsed_is_one_call(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """`parse`, of chat completions and of responses."""
+
+    class Answer(pydantic.BaseModel):  # type: ignore[misc]
+        text: str
+
+    text = json.dumps({"text": "the secret"})
+    provider.body = copy.deepcopy(wire.OPENAI)
+    provider.body["choices"][0]["message"]["content"] = text
+    sdk.run(lambda client: client.chat.completions.parse(**CHAT, response_format=Answer))
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
+    output = [{**message, "content": [{"type": "output_text", "text": text, "annotations": []}]}]
+    provider.body = {**RESPONSE, "output": output}
+    sdk.run(lambda client: client.responses.parse(model="gpt-5.2", input="the secret", text_format=Answer))
+    assert [span.name for span in ours(telemetry)] == ["chat gpt-5.2"] * 2
+    assert [span["gen_ai.usage.output_tokens"] for span in ours(telemetry)] == [6, 6]
+
+
+def test_the_helper_for_streamed_responses_is_one_call(telemetry: Telemetry, sdk: Sdk, provider: ScriptedProvider) -> None:
+    """`responses.stream`."""
+    begun = {
+        "type": "response.created",
+        "sequence_number": 0,
+        "response": {**RESPONSE, "status": "in_progress", "usage": None},
+    }
+    done = {"type": "response.completed", "sequence_number": 1, "response": RESPONSE}
+    provider.events = [("response.created", begun), ("response.completed", done)]
+
+    def ask(client: Any) -> None:
+        with client.responses.stream(model="gpt-5.2", input="the secret") as events:
+            events.until_done()
+
+    async def aask(client: Any) -> None:
+        async with client.responses.stream(model="gpt-5.2", input="the secret") as events:
+            await events.until_done()
+
+    sdk.run(aask if sdk.is_async else ask)
+    (span,) = ours(telemetry)
+    assert (span.name, span["gen_ai.usage.output_tokens"]) == ("chat gpt-5.2", 6)
+
+
+def test_a_streaming_response_is_read_when_it_is_parsed(telemetry: Telemetry, sdk: Sdk) -> None:
+    """`with_streaming_response`, whose body is not there yet when the call returns."""
+
+    def ask(client: Any) -> Any:
+        with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+            return response.parse()
+
+    async def aask(client: Any) -> Any:
+        async with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+            return await response.parse()
+
+    assert sdk.run(aask if sdk.is_async else ask).choices[0].message.content == "the secret"
+    (span,) = ours(telemetry)
+    assert (span.status, span["gen_ai.usage.output_tokens"]) == ("UNSET", 6)
+
+
+def test_a_streaming_response_that_nobody_parses_ends_the_call(telemetry: Telemetry, sdk: Sdk) -> None:
+    """The program reads the bytes itself, and nothing is known of what it used."""
+
+    def ask(client: Any) -> Any:
+        with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+            return b"".join(response.iter_bytes())
+
+    async def aask(client: Any) -> Any:
+        async with client.chat.completions.with_streaming_response.create(**CHAT) as response:
+            return b"".join([chunk async for chunk in response.iter_bytes()])
+
+    assert b"the secret" in sdk.run(aask if sdk.is_async else ask)
+    gc.collect()
+    (span,) = ours(telemetry)
+    assert (span.status, "gen_ai.usage.output_tokens" in span.attributes) == ("UNSET", False)
+
+
+@pytest.mark.parametrize("leave", ["break", "close", "with"])
+def test_a_stream_that_is_left_is_cancelled(telemetry: Telemetry, sdk: Sdk, leave: str) -> None:
+    """By `close()`, by the end of its block, or by letting it go: not an error, and its usage is not known."""
+
+    def ask(client: Any) -> None:
+        answer = stream(client)
+        next(answer)
+        if leave == "with":
+            with answer:
+                pass
+        elif leave == "close":
+            answer.close()
+
+    async def aask(client: Any) -> None:
+        answer = await stream(client)
+        await anext(answer)
+        if leave == "with":
+            async with answer:
+                pass
+        elif leave == "close":
+            await answer.close()
+
+    sdk.run(aask if sdk.is_async else ask)
+    gc.collect()
+    (span,) = ours(telemetry)
+    assert (span.status, span["resilience.stream.chunks"]) == ("UNSET", 1)
+    assert (span["resilience.operation.outcome"], span["resilience.stream.closed_early"]) == ("cancelled", True)
+
+
+def test_a_stream_whose_reader_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """While it waits for the next chunk."""
+    provider.stalls = 2
+    chunks: list[Any] = []
+
+    async def read() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
+            async for chunk in await stream(client):
+                chunks.append(chunk)  # noqa: PERF401 - seen from outside
+
+    asyncio.run(cancel(read(), lambda: len(chunks) == 2))
+    (span,) = ours(telemetry)
+    assert (span.status, span["resilience.operation.outcome"]) == ("UNSET", "cancelled")
+    assert span["resilience.stream.chunks"] == 2
 
 
 def test_a_cancelled_call_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
@@ -299,11 +432,7 @@ def test_a_cancelled_call_is_cancelled(telemetry: Telemetry, provider: ScriptedP
 
     async def main() -> None:
         async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
-            task = asyncio.ensure_future(chat(client))
-            await asyncio.to_thread(provider.asked.wait, 10)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            await cancel(chat(client), provider.asked.is_set)
 
     asyncio.run(main())
     span = telemetry.span("chat gpt-5.2")
@@ -316,8 +445,7 @@ def test_a_call_cancelled_between_attempts_is_cancelled(telemetry: Telemetry, pr
 
     async def main() -> None:
         async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="x") as client:
-            with pytest.raises(TimeoutError if hasattr(asyncio, "timeout") else asyncio.TimeoutError):
-                await asyncio.wait_for(chat(client), 0.3)
+            await cancel(chat(client), lambda: "resilience.retry.delay" in telemetry.metrics())
 
     asyncio.run(main())
     retry = telemetry.span("retry chat.completions")
@@ -404,13 +532,14 @@ def test_the_key_of_another_instrumentation_is_honoured(telemetry: Telemetry, sd
     assert "gen_ai.client.token.usage" not in telemetry.metrics()
 
 
-def test_azure_is_told_by_its_client(telemetry: Telemetry, provider: ScriptedProvider) -> None:
-    """Its path names the deployment, which does not matter."""
-    options = {"azure_endpoint": provider.url, "api_key": "x", "api_version": "2026-01-01"}
-    with openai.AzureOpenAI(**options) as client:
-        chat(client)
-    (span,) = ours(telemetry)
-    assert span["gen_ai.provider.name"] == "azure.ai.openai"
+def test_azure_is_told_by_its_client(telemetry: Telemetry, provider: ScriptedProvider, sdk: Sdk) -> None:
+    """Its path names the deployment, which does not matter; its retries are the same."""
+    provider.script = [Fault(429)]
+    azure = Sdk("async" if sdk.is_async else "sync", openai.AzureOpenAI, openai.AsyncAzureOpenAI)
+    azure.run(chat, azure_endpoint=provider.url, api_key="x", api_version="2026-01-01")
+    assert "/deployments/gpt-5.2/" in provider.ledger[0].path
+    assert telemetry.span("chat gpt-5.2")["gen_ai.provider.name"] == "azure.ai.openai"
+    assert telemetry.span("retry chat.completions")["resilience.operation.attempt_count"] == 2
 
 
 def test_other_requests_have_their_retries_alone(telemetry: Telemetry, provider: ScriptedProvider) -> None:

@@ -224,7 +224,7 @@ def test_a_span_that_only_raises_is_emptied_and_its_batch_survives() -> None:
 
 CALLED = [
     *("spans.clean_attributes", "spans.clean_event", "spans.clean_link", "spans.clean_context", "spans.clean_resource"),
-    *("spans.clean_scope", "spans.clean_time", "spans.span_name", "spans.event_name", "spans.redacted", "spans._cleaned"),
+    *("spans.clean_scope", "spans.clean_time", "spans.span_name", "spans.event_name", "spans.redacted", "spans._clean"),
     *(
         "spans.lost",
         "spans._emptied",
@@ -243,9 +243,9 @@ CALLED = [
         "logs.redacted",
         "logs._cleaned",
     ),
-    *("logs._bare", "logs._severity", "logs.clean_time", "logs.clean_id", "logs.lost", "metrics.clean_attributes"),
+    *("logs._bare", "logs._severity", "logs.clean_time", "logs.clean_id", "logs.lost", "measured.clean_attributes"),
     *("metrics.clean_resource", "metrics.clean_scope", "metrics.clean_url", "metrics.merged", "metrics.redacted"),
-    *("metrics._clean_metric", "metrics._clean_point", "metrics._joined", "metrics.dropped_key", "metrics.lost"),
+    *("metrics._clean_metric", "metrics.clean_point", "metrics._joined", "metrics.dropped_key", "metrics.lost"),
     *(
         "process.clean_span",
         "process.clean_log",
@@ -255,6 +255,9 @@ CALLED = [
         "border._log",
     ),
     *("outbound.clean_context", "outbound.redacted", "outbound.free_value", "processors.clean_attributes"),
+    *("processors.clean_event", "processors.clean_link", "processors.clean_status", "processors.clean_resource"),
+    *("processors.clean_scope", "processors.clean_context", "processors.span_name"),
+    *("measured.clean_time", "measured.clean_id", "measured.redacted", "attributes._plain", "parts.is_clean_context"),
 ]
 
 
@@ -272,13 +275,30 @@ def test_a_fault_of_ours_neither_leaks_nor_raises(place: str, monkeypatch: pytes
     loggers = LoggerProvider(resource(SECRET), shutdown_on_exit=False)
     meters = MeterProvider([reader], resource(SECRET), shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(spans))
-    tracers.add_span_processor(SpanProcessor())
+    looks = Looks()
+    tracers.add_span_processor(looks)
     loggers.add_log_record_processor(SimpleLogRecordProcessor(logs))
     monkeypatch.setattr(f"spanguard.privacy.{place}", fault)
     with quiet_warnings():
         channels_of_one(tracers, loggers, meters)
         sent = wire(spans.get_finished_spans(), logs.get_finished_logs(), reader.get_metrics_data())
     assert b"diagnosis" not in sent
+    assert "diagnosis" not in repr(looks.seen)
+
+
+class Looks(SpanProcessor):
+    """Looks at all that a span shows before it ends."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+        context = span.get_span_context()
+        self.seen += [span.name, dict(span.attributes), span.events, context.trace_state, span.parent, span.kind]
+        self.seen += [link.attributes for link in span.links]
+        self.seen += [span.status.description, span.resource.attributes, span.instrumentation_scope, span.start_time]
+
+    _on_ending = on_start
 
 
 def channels_of_one(tracers: TracerProvider, loggers: LoggerProvider, meters: MeterProvider) -> None:

@@ -162,7 +162,32 @@ def test_the_program_s_own_names_are_a_doubt() -> None:
     (found,) = audit_message(message)
     assert (found.reason, found.is_doubt) == ("undeclared_name", True)
     span.attributes[0].value.string_value = CANARY
-    assert {each.reason for each in audit_message(message)} == {"not_in_vocabulary"}
+    assert {each.reason for each in audit_message(message)} == {"not_in_vocabulary", "unknown_name"}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("", "load_invoice"), ("gen_ai.agent.name", "planner"), ("gen_ai.request.model", "acme-legal-7b")]
+)
+def test_a_name_that_another_process_declared_is_called_one(key: str, name: str) -> None:
+    """It is a violation until it is declared here too; only a text that no name could be is called a text."""
+    message = ExportTraceServiceRequest()
+    span = message.resource_spans.add().scope_spans.add().spans.add(name="chat")
+    for text, reason in ((name, "unknown_name"), (CANARY, "not_in_vocabulary")):
+        span.ClearField("attributes")
+        if key:
+            span.attributes.add(key=key).value.string_value = text
+        else:
+            span.name = text
+        (found,) = audit_message(message)
+        assert (found.key, found.reason, found.is_doubt) == (key, reason, False)
+
+
+def test_an_identity_is_never_a_name() -> None:
+    """A user under a key of identities cannot be declared, however harmless it looks."""
+    message = ExportTraceServiceRequest()
+    span = message.resource_spans.add().scope_spans.add().spans.add(name="chat")
+    span.attributes.add(key="user.id").value.string_value = "alice"
+    assert [each.reason for each in audit_message(message)] == ["not_in_vocabulary"]
 
 
 def test_pseudonyms_are_known_by_their_look() -> None:

@@ -24,12 +24,12 @@ CONTENT = sorted(key for key, rule in ATTRIBUTES.items() if rule.content)
 
 @pytest.fixture(autouse=True)
 def _balanced() -> Iterator[None]:
-    accepted = set(names.accepted)
+    accepted = set(names._accepted)
     modes.use("balanced")
     yield
     modes.use("strict")
-    names.accepted.clear()
-    names.accepted.update(accepted)
+    names._accepted.clear()
+    names._accepted.update(accepted)
 
 
 @pytest.mark.parametrize("value", ["gold", "two words", 3, 2.5, True, "eu-1"])

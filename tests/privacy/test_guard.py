@@ -51,7 +51,7 @@ def test_the_guard_is_off_only_if_code_and_environment_say_so(
     monkeypatch.setenv("SPANGUARD_PRIVACY", variable)
     with pytest.raises(SettingsError, match="only if both say so"):
         guard.begin(settings(privacy="off"), whole_process=True, off_in_code=code)
-    assert modes.mode == "strict"
+    assert modes.in_force.mode == "strict"
 
 
 def test_off_is_said_aloud_and_marks_the_resource(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -174,7 +174,7 @@ def test_the_environment_alone_cannot_switch_it_off_before_instrumenting(monkeyp
     monkeypatch.setenv("SPANGUARD_DEBUG", "true")
     monkeypatch.setenv("SPANGUARD_PRIVACY", "off")
     guard.pre_instrument()
-    assert (process.is_on(), modes.mode) == (True, "strict")
+    assert (process.is_on(), modes.in_force.mode) == (True, "strict")
 
 
 @pytest.mark.parametrize("disabled", ["", "*"])

@@ -15,7 +15,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from spanguard.privacy import attributes as cleaning
-from spanguard.privacy import modes
+from spanguard.privacy.modes import in_force
 from spanguard.privacy.processors import PrivacySpanProcessor
 from spanguard.privacy.rules import DROPPED, Text
 from spanguard.privacy.spans import CleanSpan, clean_span
@@ -162,7 +162,7 @@ def test_a_processor_sees_a_starting_span_as_it_may_leave() -> None:
 
 def test_with_the_guard_off_spans_pass_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same object, untouched."""
-    monkeypatch.setattr(modes, "mode", "off")
+    monkeypatch.setattr(in_force, "mode", "off")
     span = raw()
     assert clean_span(span) is span
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +12,13 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
+from binaries import binary
 from spanguard import semconv
-from spanguard.privacy import modes
 from spanguard.semconv import Metric
-from spanguard.store import Database, StoreMetricExporter
+from spanguard.store import StoreMetricExporter
+from stores import as_recorded, path, read, started, store
 
-BUILD = Path(__file__).with_name("build_prometheus.py")
+__all__ = ["as_recorded", "path", "read", "store"]
 
 
 class Program:
@@ -65,57 +63,13 @@ class Program:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store of the test is."""
-    return tmp_path / "telemetry.db"
-
-
-@pytest.fixture
 def start(path: Path) -> Iterator[Callable[..., Program]]:
     """Start programs that write into the store; each still running at the end of the test is stopped."""
-    programs: list[Program] = []
-
-    def begin(*more: MetricExporter, **kwargs: str) -> Program:
-        programs.append(Program(StoreMetricExporter(path), *more, **kwargs))
-        return programs[-1]
-
-    yield begin
-    for program in programs:
-        program.stop()
-
-
-@pytest.fixture
-def read(path: Path) -> Iterator[Callable[[], Database]]:
-    """Open the store for reading; closed at the end of the test."""
-    opened: list[Database] = []
-
-    def open_it() -> Database:
-        opened.append(Database.open(path, read_only=True))
-        return opened[-1]
-
-    yield open_it
-    for database in opened:
-        database.close()
+    yield from started(lambda *more, **kwargs: Program(StoreMetricExporter(path), *more, **kwargs))
 
 
 @pytest.fixture(scope="session")
 def prometheus() -> Path:
-    """The directory with Prometheus and promtool, as `build_prometheus.py` made them.
-
-    Making them takes minutes, so a plain `pytest` uses them only if they are there already. With
-    SPANGUARD_TEST_REQUIRE_COLLECTOR=1 they are made, and a test that cannot run fails.
-    """
-    required = os.environ.get("SPANGUARD_TEST_REQUIRE_COLLECTOR") == "1"
-    command = [sys.executable, str(BUILD), *([] if required else ["--cached"])]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode and required:
-        pytest.fail(f"no Prometheus: {made.stderr}")
-    if made.returncode:
-        pytest.skip("no Prometheus is built yet: python tests/slo/build_prometheus.py (needs Go, takes minutes)")
-    return Path(made.stdout.strip())
-
-
-@pytest.fixture(autouse=True)
-def _as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let made-up names and attributes pass the guard: what it does is tested elsewhere."""
-    monkeypatch.setattr(modes, "mode", "off")
+    """The directory with Prometheus and promtool."""
+    binary("promtool")
+    return Path(binary("prometheus")).parent

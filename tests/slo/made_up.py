@@ -40,8 +40,8 @@ def _call(random: Random) -> Iterable[tuple[Metric, float, dict[str, str]]]:
     failed = {semconv.ERROR_TYPE: "TimeoutError"} if random.random() < 0.2 else {}
     yield generation.duration, random.expovariate(0.5), {**model, **failed}
     yield generation.first_chunk, random.expovariate(2), model
-    for metric, _, fixed in generation.tokens:
-        yield metric, random.randint(1, 900), {**model, **dict(fixed)}
+    for each in generation.tokens:
+        yield each.metric, random.randint(1, 900), {**model, **dict(each.fixed or {})}
 
 
 def _gates(random: Random, by: dict[str, str]) -> Iterable[tuple[Metric, float, dict[str, str]]]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
@@ -16,6 +14,7 @@ from random import Random
 import pytest
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
+from collector.running import prometheus_running
 from slo.made_up import play, rows
 from slo.slo_files import ratio, threshold
 from spanguard import semconv
@@ -34,38 +33,11 @@ CONFIGURATION = f"otlp: {{promote_resource_attributes: [{semconv.RUN_ID}]}}\n"
 
 @contextmanager
 def running(directory: Path, binaries: Path) -> Iterator[str]:
-    """Run Prometheus with its OTLP receiver; gives its address."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
-    (directory / "prometheus.yml").write_text(CONFIGURATION)
-    command = [
-        binaries / "prometheus",
-        f"--config.file={directory / 'prometheus.yml'}",
-        f"--storage.tsdb.path={directory / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--web.enable-otlp-receiver",
-        "--enable-feature=created-timestamp-zero-ingestion",
-    ]
-    with (directory / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            wait(f"http://127.0.0.1:{port}/-/ready", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Return when an address answers."""
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with closing(urllib.request.urlopen(url, timeout=5)):
-                return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail("Prometheus does not start")
+    """Run Prometheus, which is told of runs; gives its address."""
+    config = directory / "prometheus.yml"
+    config.write_text(CONFIGURATION)
+    with prometheus_running(str(binaries / "prometheus"), directory, config) as url:
+        yield url
 
 
 def every_sli(high: float = 0.4, low: float = 0.6, share: float = 0.5) -> list[Slo]:

@@ -12,6 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from slo.slo_files import ratio, threshold
+from spanguard.slo.indicators import INDICATORS, Filters, Ratio
+from spanguard.slo.reading import StoreSource
+from spanguard.store import Database
+from spanguard.store.selection import Selection
+from spanguard.store.statistics import statistics
 
 PROGRAM = """
 import spanguard
@@ -117,23 +122,32 @@ def test_sampled_spans_are_told_of(tmp_path):
     assert said == [] or said[-1].startswith("spans were sampled or lost: there are ")
 
 
-def test_http_requests_told_by_hand_are_counted_by_spans(tmp_path):
-    """Where no HTTP instrumentation counts them; the verdict says so."""
+@pytest.mark.parametrize(("run", "notes"), [("ci-1", 0), ("part", 2)])
+def test_http_requests_told_by_hand_are_counted(tmp_path, run, notes):
+    """By a metric, where no HTTP instrumentation counts them; what a cache answered alone is no request.
+
+    A part of a process has no metrics: there they are counted by spans, and the verdict says so.
+    """
     program = """
 import spanguard
 spanguard.configure(run="ci-1")
-with spanguard.traced_retry("get") as retry:
+with spanguard.association(run="part"), spanguard.traced_retry("get") as retry:
     for attempt, status in zip(retry.attempts(4), (429, 503, 429, 200)):
         with attempt:
             attempt.http(method="GET", status=status)
+            attempt.http(method="GET", status=200, from_cache=True)
             attempt.validated("status", passed=status == 200)
 """
     spanguard(tmp_path, "-c", program)
-    code, verdicts, _ = gate(tmp_path, [threshold("http_429_ratio", "lte", 0.5)], "--run", "ci-1")
+    code, verdicts, _ = gate(tmp_path, [threshold("http_429_ratio", "lte", 0.5)], "--run", run)
     assert (code, verdicts["http_429_ratio"]["value"], verdicts["http_429_ratio"]["sample"]) == (0, 0.5, 4)
-    assert verdicts["http_429_ratio"]["notes"] == [
-        "HTTP requests are counted by spans, as no HTTP instrumentation counts them"
-    ]
+    assert len(verdicts["http_429_ratio"]["notes"]) == notes
+
+
+def test_where_nothing_was_measured_the_verdict_says_what(recorded):
+    """No HTTP request was told of by anybody: nobody knows how many were refused."""
+    code, verdicts, _ = gate(recorded, [threshold("http_429_ratio", "lte", 0.5)], "--run", "ci-1")
+    assert (code, verdicts["http_429_ratio"]["reason"]) == (2, "there are no data: no HTTP requests")
 
 
 def test_exit_codes(recorded):
@@ -180,3 +194,57 @@ def test_prometheus_that_is_not_there(recorded):
         recorded, slos, "--prometheus", "http://127.0.0.1:9", SPANGUARD_PROMETHEUS_HEADERS="Authorization=secret"
     )
     assert (code, ran.stderr) == (2, "Error: http://127.0.0.1:9: cannot be reached (ConnectionRefusedError).\n")
+
+
+INSIDE = """
+import asyncio, contextlib
+import spanguard
+from spanguard import association, traced_llm_call, traced_repair, traced_retry
+
+spanguard.configure(service_name="shop", run="whole")
+
+@traced_llm_call(provider="openai", model="gpt-5.2")
+def ask(fails=False):
+    if fails:
+        raise TimeoutError
+    return {"usage": {"input_tokens": 10, "output_tokens": 5}}
+
+def asked_twice():
+    with traced_retry("ask") as retry:  # inside another operation, whose tokens are its own
+        for attempt in retry.attempts(2):
+            with contextlib.suppress(TimeoutError), attempt:
+                return ask(fails=attempt.number == 1)
+
+def extract(tries):
+    with traced_repair("invoice") as repair:
+        for attempt in repair.attempts(3):
+            with attempt:
+                asked_twice()
+                attempt.validated("schema", passed=attempt.number == tries)
+
+with association(run="part"):
+    for tries in (1, 2, 9):
+        extract(tries)
+    with contextlib.suppress(asyncio.CancelledError), traced_repair("letter") as repair:
+        for attempt in repair.attempts(2):
+            with attempt:
+                ask()
+                raise asyncio.CancelledError
+"""
+
+
+def test_spans_and_metrics_say_the_same_of_a_whole_process(tmp_path):
+    """Nested and cancelled operations included: a run of `association` around everything has the figures of the process."""
+    spanguard(tmp_path, "-c", INSIDE)
+    with Database.open(tmp_path / ".spanguard" / "telemetry.db", read_only=True) as database:
+        whole, part = (statistics(database, Selection(run)) for run in ("whole", "part"))
+        source = StoreSource(database, 0)
+        # Durations are measured twice, and nearly the same; all else is the same to the last digit.
+        shares = [each.formula for each in INDICATORS.values() if isinstance(each.formula, Ratio)]
+        slis = [[source.figures([f], Filters(run=run), None)[0].number(f) for f in shares] for run in ("whole", "part")]
+    assert whole.operations.outcomes == {"success": 1, "recovered": 7, "exhausted": 1, "cancelled": 1}
+    assert whole.operations.first_attempt_success == pytest.approx(1 / 9)
+    assert whole.operations == part.operations
+    assert (whole.requests.count, whole.requests.errors) == (part.requests.count, part.requests.errors) == (13, 6)
+    assert whole.validation == part.validation
+    assert slis[0] == slis[1]

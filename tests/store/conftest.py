@@ -17,8 +17,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from spanguard import semconv
-from spanguard.privacy import modes
-from spanguard.store import Database, StoreLogExporter, StoreMetricExporter, StoreSpanExporter
+from spanguard.store import StoreLogExporter, StoreMetricExporter, StoreSpanExporter
+from stores import as_recorded, path, read, started, store
+
+__all__ = ["as_recorded", "path", "read", "store"]
 
 
 class Program:
@@ -82,40 +84,6 @@ class Program:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the store of the test will be."""
-    return tmp_path / "telemetry.db"
-
-
-@pytest.fixture
 def start(path: Path) -> Iterator[Callable[..., Program]]:
-    """Start programs; each still running at the end of the test is stopped."""
-    programs: list[Program] = []
-
-    def begin(**kwargs: str) -> Program:
-        programs.append(Program(path, **kwargs))
-        return programs[-1]
-
-    yield begin
-    for program in programs:
-        program.stop()
-
-
-@pytest.fixture
-def read(path: Path) -> Iterator[Callable[[], Database]]:
-    """Open the store for reading; closed at the end of the test."""
-    opened: list[Database] = []
-
-    def open_it() -> Database:
-        opened.append(Database.open(path, read_only=True))
-        return opened[-1]
-
-    yield open_it
-    for database in opened:
-        database.close()
-
-
-@pytest.fixture(autouse=True)
-def _as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let made-up names and attributes pass the guard: what it does is tested elsewhere."""
-    monkeypatch.setattr(modes, "mode", "off")
+    """Start programs that write into the store; each still running at the end of the test is stopped."""
+    yield from started(lambda **kwargs: Program(path, **kwargs))

@@ -99,10 +99,11 @@ def test_the_address_of_the_endpoint_does_not_stand_in_the_file(tmp_path: Path) 
 
 def test_a_batch_waits_for_the_endpoint_that_it_was_made_for(tmp_path: Path) -> None:
     """A process that sends elsewhere, or another signal, leaves it alone."""
-    with closing(make(tmp_path)) as spool, closing(make(tmp_path, endpoint="http://other")) as elsewhere:
+    other = make(tmp_path, endpoint="http://other")
+    with closing(make(tmp_path)) as spool, closing(other) as elsewhere, closing(make(tmp_path, "logs")) as logs:
         spool.add([Part(b"x", 1)])
         assert (elsewhere.claim(60), elsewhere.due()) == (None, None)
-        assert make(tmp_path, "logs").claim(60) is None
+        assert logs.claim(60) is None
         assert bodies(spool) == [b"x"]
 
 

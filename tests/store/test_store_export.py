@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import json
 import os
@@ -16,7 +17,8 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from spanguard import semconv
 from spanguard.privacy import modes
 from spanguard.store import Database, StoreError, export
-from spanguard.store.export import SIGNALS, TABLES, MissingDuckDBError, count, export_otlp, export_tables
+from spanguard.store.columns import COLUMNS
+from spanguard.store.export import SIGNALS, TABLES, MissingDuckDBError, count, export_otlp, export_tables, holds
 from spanguard.store.imports import import_lines
 from spanguard.store.jsonl import JsonLinesLogExporter, JsonLinesMetricExporter, JsonLinesSpanExporter
 from spanguard.store.selection import Selection
@@ -44,7 +46,7 @@ def database(store):
 
 def lines(path: Path) -> list[dict[str, object]]:
     """Read JSON lines."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
 # ------------------------------------------------------------------------------------------------------------ tables
@@ -60,6 +62,8 @@ def test_each_table_is_a_file_of_json_lines(database, tmp_path):
         assert file.bytes == Path(file.path).stat().st_size
         assert all(list(each) == [column.name for column in view.columns] for each in found)
     assert sum(file.rows for file in files) == count(database, TABLES, Selection())
+    assert [holds(database, [file.name], Selection()) for file in files] == [bool(file.rows) for file in files]
+    assert not holds(database, TABLES, Selection("other"))
     assert lines(tmp_path / "out" / "llm_calls.jsonl")[0]["success"] is True
 
 
@@ -142,6 +146,41 @@ def _typed(view, rows):
     ]
 
 
+ODD = ['"quoted", it\'s', "a\\b", "line\nbreak\ttab", "nothing\x00more", "\x7f\u2028\ufeff", "déjà 😀", "", "null", "{}"]
+FIGURES = [0.1, 1 / 3, 0.007805, 2.5e-10, 1.1 + 2.2, 123456789.123456789, 0.0, 5.0, 1e15 / 7]
+
+
+@pytest.mark.parametrize("parquet", [False, pytest.param(True, marks=duckdb)])
+def test_no_cell_is_too_odd(tmp_path, parquet):
+    """Quotes, control characters, scripts, and every digit of a number come out as they are in the store."""
+    known = {
+        "resource_id": 1,
+        "scope": "s",
+        "kind": "CLIENT",
+        "start_ns": 1,
+        "end_ns": 2,
+        "status": "UNSET",
+        "attributes": "{}",
+    }
+    cells = [(text, FIGURES[place % len(FIGURES)]) for place, text in enumerate(ODD)]
+    rows = [
+        tuple(
+            {**known, "trace_id": bytes(16), "span_id": bytes(8), "name": text, "cost": cost}.get(c) for c in COLUMNS["spans"]
+        )
+        for text, cost in cells
+    ]
+    with Database.open(tmp_path / "t.db") as database:
+        database.write({"resources": [(1, "r", "shop", "{}")], "spans": rows})
+        (file,) = export_tables(database, tmp_path, ["spans"], Selection(), parquet=parquet)
+    if parquet:
+        import duckdb
+
+        found = duckdb.sql(f"SELECT name, cost FROM '{file.path}'").fetchall()
+    else:
+        found = [(row["name"], row["cost"]) for row in lines(Path(file.path))]
+    assert found == cells
+
+
 def test_without_duckdb_it_says_what_to_install(database, tmp_path, monkeypatch):
     """Parquet is an extra."""
     monkeypatch.setitem(sys.modules, "duckdb", None)
@@ -222,6 +261,22 @@ def test_a_torn_line_is_left_out(database, tmp_path):
         imported = import_lines(new, tmp_path / "torn.jsonl")
     assert imported.unreadable == 3
     assert imported.rows["spans"]
+
+
+def test_packed_files_and_lists_of_requests_are_read(database, tmp_path):
+    """As log rotation leaves the collector's files; of a file that was cut short what can be unpacked."""
+    export_otlp(database, tmp_path, Selection())
+    requests = lines(tmp_path / "traces.jsonl")
+    packed = gzip.compress((json.dumps(requests) + "\n").encode())
+    (tmp_path / "list.jsonl.gz").write_bytes(packed)
+    (tmp_path / "torn.jsonl.gz").write_bytes(packed[:-9])
+    told: list[int] = []
+    with Database.open(tmp_path / "new.db") as new:
+        first = import_lines(new, tmp_path / "list.jsonl.gz", told.append)
+        torn = import_lines(new, tmp_path / "torn.jsonl.gz")
+        assert first.rows["spans"] == len(database.rows("SELECT 1 FROM spans"))
+    assert (first.unreadable, sum(told)) == (0, len(packed))
+    assert (sum(torn.rows.values()), torn.unreadable) == (0, 1)
 
 
 def test_other_writers_are_read_too(tmp_path):

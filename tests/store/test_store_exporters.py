@@ -7,11 +7,10 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -31,6 +30,7 @@ from spanguard.store import (
     trace,
     traces,
 )
+from stores import refilled
 
 CANARY = "canary-4711"
 sdk_1_37 = pytest.mark.filterwarnings("ignore:LogRecord init with")  # it warns of its own doing
@@ -177,7 +177,7 @@ def test_log_records_without_a_name_are_left_out(start, read):
 @sdk_1_37
 def test_nothing_that_somebody_wrote_is_in_the_file(start, path, monkeypatch):
     """Status descriptions, exceptions' messages and stacks, log bodies and content attributes are not stored."""
-    monkeypatch.setattr(modes, "mode", "strict")
+    monkeypatch.setattr(modes.in_force, "mode", "strict")
     program = start()
     with program.tracer.start_as_current_span("chat", attributes={"gen_ai.prompt.0.content": CANARY}) as span:
         span.set_attribute("gen_ai.input.messages", CANARY)
@@ -199,17 +199,16 @@ values = st.recursive(
 text = st.text(st.characters(codec=None, exclude_categories=()), max_size=20)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=text, attributes=st.dictionaries(text.filter(bool), values, max_size=6))
-def test_no_value_is_too_odd(name, attributes):
+def test_no_value_is_too_odd(store, name, attributes):
     """Any name and any attribute value is written as strict JSON: surrogates, NaN, bytes, huge numbers, nested values."""
     from spanguard.store.encode import span_rows
 
     span = finished_span()
     span._name, span._attributes = name, {semconv.POLICY_NAME: name, **attributes}
-    with tempfile.TemporaryDirectory() as directory, Database.open(Path(directory) / "t.db") as database:
-        database.write(span_rows([span]))
-        assert [row[0] for row in database.rows("SELECT json_valid(attributes) FROM spans")] == [1]
+    refilled(store, span_rows([span]))
+    assert [row[0] for row in store.rows("SELECT json_valid(attributes) FROM spans")] == [1]
 
 
 # ---------------------------------------------------------------------------------------------------------- failures
@@ -293,7 +292,7 @@ def test_metric_points_are_counted_each(blocked, start, tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
+sys.path[:0] = sys.argv[3:]
 from conftest import Program
 from spanguard import semconv
 from spanguard.privacy import modes
@@ -310,8 +309,9 @@ program.stop()
 
 def test_two_programs_write_one_run(path, read):
     """Processes of one run, at work at the same time, make one summary."""
-    here = str(Path(__file__).parent)
-    processes = [subprocess.Popen([sys.executable, "-c", CHILD, str(path), name, here]) for name in ("web", "worker")]
+    here = Path(__file__).parent
+    commands = [[sys.executable, "-c", CHILD, path, name, here, here.parent] for name in ("web", "worker")]
+    processes = [subprocess.Popen(command) for command in commands]
     assert [process.wait() for process in processes] == [0, 0]
     database = read()
     assert [(row.run, row.spans) for row in runs(database)] == [("run-1", 1_200)]

@@ -7,7 +7,6 @@ import json
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,12 +19,12 @@ from spanguard.store.groups import groups
 from spanguard.store.selection import WINDOWS, Selection, last
 from spanguard.store.statistics import statistics
 from spanguard.store.trend import SPIKE_ERRORS, compare, finer, spikes, trend
+from stores import refilled
 
 DURATION = semconv.GENERATIONS["1.37"].duration
 TOKENS = semconv.GENERATIONS["1.37"].tokens[0].metric
 BOUNDS = DURATION.boundaries
 BEGIN = 1_790_000_000 * 10**9
-numbers = count()
 
 
 @dataclass(frozen=True)
@@ -69,21 +68,18 @@ calls_ = st.lists(
     min_size=1,
     max_size=40,
 )
-law = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+law = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def written(tmp_path, calls: list[Call]) -> Database:
-    """Make a store with a span and the points of each call."""
-    database = Database.open(tmp_path / f"{next(numbers)}.db")
+def written(store: Database, calls: list[Call]) -> Database:
+    """Fill the store with a span and the points of each call."""
     runs = {run: number for number, run in enumerate(sorted({call.run for call in calls}), 1)}
-    database.write(
-        {
-            "resources": [(number, run, "shop", "{}") for run, number in runs.items()],
-            "spans": [span(call, number, runs[call.run]) for number, call in enumerate(calls, 1)],
-            "metric_points": [point for call in calls for point in points(call, runs[call.run])],
-        }
-    )
-    return database
+    rows = {
+        "resources": [(number, run, "shop", "{}") for run, number in runs.items()],
+        "spans": [span(call, number, runs[call.run]) for number, call in enumerate(calls, 1)],
+        "metric_points": [point for call in calls for point in points(call, runs[call.run])],
+    }
+    return refilled(store, rows)
 
 
 def span(call: Call, number: int, resource: int) -> tuple[object, ...]:
@@ -190,10 +186,10 @@ def begin(at: int, window: str) -> int:
 
 @law
 @given(calls=calls_, window=st.sampled_from(list(WINDOWS)))
-def test_windows_share_out_all_calls(tmp_path, calls, window):
+def test_windows_share_out_all_calls(store, calls, window):
     """Each call is in one window, the calendar's, and all windows together have all calls, errors and tokens."""
-    with written(tmp_path, calls) as database:
-        found = groups(database, Selection(), "window", window)
+    database = written(store, calls)
+    found = groups(database, Selection(), "window", window)
     assert {int(each.key): each.requests for each in found} == Counter(begin(call.at, window) for call in calls)
     assert [int(each.key) for each in found] == sorted(int(each.key) for each in found)
     assert sum(each.errors for each in found) == sum(call.error is not None for call in calls)
@@ -203,10 +199,10 @@ def test_windows_share_out_all_calls(tmp_path, calls, window):
 
 @law
 @given(calls=calls_, by=st.sampled_from(["run", "user", "space", "provider", "model"]))
-def test_groups_are_sums_of_their_calls(tmp_path, calls, by):
+def test_groups_are_sums_of_their_calls(store, calls, by):
     """Requests, errors, tokens, cost and latency of each group are those of its calls, from spans and from points alike."""
-    with written(tmp_path, calls) as database:
-        found = {each.key: each for each in groups(database, Selection(), by)}
+    database = written(store, calls)
+    found = {each.key: each for each in groups(database, Selection(), by)}
     expected: defaultdict[str, list[Call]] = defaultdict(list)
     for call in calls:
         expected[getattr(call, by)].append(call)
@@ -232,10 +228,10 @@ def test_groups_are_sums_of_their_calls(tmp_path, calls, by):
 
 @law
 @given(calls=calls_, run=st.sampled_from([None, "r1"]))
-def test_statistics_are_those_of_the_calls(tmp_path, calls, run):
+def test_statistics_are_those_of_the_calls(store, calls, run):
     """Counts, rates, latency, errors and cache of a run or of all, counted again in plain Python."""
-    with written(tmp_path, calls) as database:
-        told = statistics(database, Selection(run))
+    database = written(store, calls)
+    told = statistics(database, Selection(run))
     own = [call for call in calls if run in (None, call.run)]
     seconds, errors = [call.seconds for call in own], [call.error for call in own if call.error]
     assert (told.requests.count, told.requests.errors) == (len(own), len(errors))
@@ -259,12 +255,12 @@ def test_statistics_are_those_of_the_calls(tmp_path, calls, run):
 
 @law
 @given(calls=calls_)
-def test_a_time_and_the_one_before_meet(tmp_path, calls):
+def test_a_time_and_the_one_before_meet(store, calls):
     """The trend compares a window with the one right before it: no call is in both, none is between them."""
-    with written(tmp_path, calls) as database:
-        now = last(database, "week")
-        before = now.before()
-        figures = {each.figure: each for each in trend(database, now, statistics(database, now))}
+    database = written(store, calls)
+    now = last(database, "week")
+    before = now.before()
+    figures = {each.figure: each for each in trend(database, now, statistics(database, now))}
     inside = [call for call in calls if now.start_ns <= call.at < now.end_ns]
     earlier = [call for call in calls if before.start_ns <= call.at < before.end_ns]
     assert before.end_ns == now.start_ns
@@ -277,12 +273,12 @@ def test_a_time_and_the_one_before_meet(tmp_path, calls):
 
 @law
 @given(calls=calls_)
-def test_spikes_are_windows_with_many_errors(tmp_path, calls):
+def test_spikes_are_windows_with_many_errors(store, calls):
     """Enough of them, and twice the usual rate."""
     day = [Call(**{**vars(call), "at": BEGIN + call.at % (12 * 3600 * 10**9)}) for call in calls]
-    with written(tmp_path, day) as database:
-        selection = Selection(None, BEGIN, BEGIN + 86_400 * 10**9)
-        found = {each.start_ns for each in spikes(database, selection)}
+    database = written(store, day)
+    selection = Selection(None, BEGIN, BEGIN + 86_400 * 10**9)
+    found = {each.start_ns for each in spikes(database, selection)}
     assert finer(selection) == "hour"
     usual = sum(call.error is not None for call in day) / len(day)
     hours: defaultdict[int, list[Call]] = defaultdict(list)
@@ -293,12 +289,12 @@ def test_spikes_are_windows_with_many_errors(tmp_path, calls):
     assert found == {hour for hour in many if errors[hour] / len(hours[hour]) >= 2 * usual}
 
 
-def test_a_spike_is_found(tmp_path):
+def test_a_spike_is_found(store):
     """An hour of failures among hours of success."""
     good = [Call(BEGIN + n * 60 * 10**9, "r", "u", "s", "openai", "m", None, 10, 1, 1, 0, "hit") for n in range(600)]
     bad = [Call(BEGIN + n * 10**9, "r", "u", "s", "openai", "m", "429", 10, 1, 1, 0, "hit") for n in range(100)]
-    with written(tmp_path, [*good, *bad]) as database:
-        (spike, *_) = spikes(database, Selection(None, BEGIN, BEGIN + 86_400 * 10**9))
+    database = written(store, [*good, *bad])
+    (spike, *_) = spikes(database, Selection(None, BEGIN, BEGIN + 86_400 * 10**9))
     assert (spike.window, spike.errors, spike.start_ns) == ("hour", 100, begin(BEGIN, "hour"))
 
 

@@ -40,9 +40,9 @@ def call(program, generation, seconds, tokens=(), error=""):
     """Record a call as a generation of the conventions has it: its duration, and each token metric."""
     program.record(generation.duration, seconds, {**CHAT, **({ERROR_TYPE: error} if error else {})})
     stated = dict(zip(("input", "output"), tokens, strict=False))
-    for metric, kind, fixed in generation.tokens:
-        if kind in stated:
-            program.record(metric, stated[kind], {**CHAT, **dict(fixed)})
+    for each in generation.tokens:
+        if each.kind in stated:
+            program.record(each.metric, stated[each.kind], {**CHAT, **dict(each.fixed or {})})
 
 
 def operation(program, policy, outcome, attempts, seconds=0.5):

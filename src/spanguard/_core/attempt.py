@@ -263,7 +263,7 @@ class Attempt(Scope):
 
     @quiet
     def _http(self, given: HttpFacts, response: object) -> None:
-        from spanguard._core.http import end_http, http_attributes, instrumented, read_http
+        from spanguard._core.http import end_http, http_attributes, http_measured, instrumented, read_http, was_sent
 
         if not self.started:
             return
@@ -279,6 +279,9 @@ class Attempt(Scope):
         span = self.recorder.start(name, {**self.inherited, **attributes}, parent=self.inner, start=start, client=True)
         self.child_started(span.get_span_context())
         end_http(span, attributes, self._start_ns + now)
+        if was_sent(attributes):
+            took = (self._start_ns + now - start) / _SECOND
+            self.recorder.measure(semconv.HTTP_DURATION, took, http_measured(attributes), self.inner)
 
     # --------------------------------------------------------------------------------------------- what flows up the chain
 

@@ -11,26 +11,21 @@ from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.prices import price
 from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
 from spanguard._core.readers.response import read
-from spanguard._core.readers.stream import StreamReader
-from spanguard._core.recorder import Attributes, Value, on
+from spanguard._core.readers.stream import FULL, StreamReader
+from spanguard._core.recorder import Attributes, on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import NOTHING, Spent, Usage, amount, tokens
 from spanguard.semconv import (
-    CALL_COST,
     CHUNKS,
     CLOSED_EARLY,
     COST_SOURCE,
     ERROR_TYPE,
-    GEN_AI_CACHE_READ,
     GEN_AI_FINISH,
     GEN_AI_FIRST_CHUNK,
-    GEN_AI_INPUT,
     GEN_AI_MODALITY,
     GEN_AI_MODEL,
     GEN_AI_OPERATION,
-    GEN_AI_OUTPUT,
     GEN_AI_PROVIDER,
-    GEN_AI_REASONING,
     GEN_AI_RESPONSE_ID,
     GEN_AI_RESPONSE_MODEL,
     GEN_AI_STREAM,
@@ -52,6 +47,14 @@ class Call(Scope):
     """
 
     gen_ai: ClassVar[bool] = True
+    _stated: Reading = UNREAD
+    _response: object = None
+    _stream: StreamReader | None = None
+    _closed_early: bool = False
+    _first_ticks: int | None = None
+    _last_ticks: int = 0
+    _counted: tuple[object, ...] = ()
+    _priced: bool = False
 
     def __init__(
         self,
@@ -60,19 +63,10 @@ class Call(Scope):
         model: str | None = None,
         reader: Callable[..., object] | None = None,
     ) -> None:
-        super().__init__()
         self._reader = reader
         self._operation = operation
         self._provider = provider
         self._model = model
-        self._stated = UNREAD
-        self._response: object = None
-        self._stream: StreamReader | None = None
-        self._closed_early = False
-        self._first_ticks: int | None = None
-        self._last_ticks: int = 0
-        self._counted: list[object] = []
-        self._priced = False
 
     # ----------------------------------------------------------------------------------------------- what a user calls
 
@@ -128,35 +122,33 @@ class Call(Scope):
         if not on():
             return
         self.begin()
+        name = self._operation or "llm_call"
+        asked = self._asked(self._provider)
+        asked.update(attributes)
         if self.parent is not None:
-            attributes.update(self.parent.serves())
-        known: Attributes = {}
-        for name, value in ((GEN_AI_OPERATION, self._operation), (GEN_AI_PROVIDER, self._provider)):
-            if value:
-                known[name] = value
-        if self._model:
-            known[GEN_AI_MODEL] = self._model
-        if GEN_AI_TOP_K in attributes:
-            attributes[GEN_AI_TOP_K] = self.recorder.generation.top_k(attributes[GEN_AI_TOP_K])  # type: ignore[arg-type]
-        name = f"{self._operation or 'llm_call'} {self._model}" if self._model else self._operation or "llm_call"
-        self.open_span(name, {**known, **attributes})
+            asked.update(self.parent.serves())
+        if GEN_AI_TOP_K in asked:
+            asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(asked[GEN_AI_TOP_K])  # type: ignore[arg-type]
+        self.open_span(f"{name} {self._model}" if self._model else name, asked)
 
     def follow(self) -> Callable[[object], None] | None:
         """Hear that the answer is a stream; return what takes its chunks, and does next to nothing for each."""
         if not self.started:
             return None
         reader = self._stream = StreamReader()
-        keep, ticks = reader.chunk, clock.ticks
+        held, ticks = reader.held, clock.ticks
 
         def chunk(chunk: object) -> None:
-            keep(chunk)
+            held.append(chunk)
             self._last_ticks = now = ticks()
-            if self._first_ticks is None:
+            number = len(held)
+            if number == 1:  # only once: some stay when others are let go
                 self._first_ticks = now
+            elif number >= FULL:
+                reader.let_go()
 
         return chunk
 
-    @quiet
     def returned(self, value: object) -> None:
         """Take what the function returned."""
         if self._response is None:
@@ -175,19 +167,22 @@ class Call(Scope):
             return
         self.done = True
         elapsed = self.elapsed()
-        reading = self._stated.over(ask("response", self._read) or UNREAD)
-        fault = failure(error) if error is not None else None
-        cancelled = error is not None and is_cancellation(error)
+        reading = ask("response", self._read) or UNREAD
+        if self._stated is not UNREAD:
+            reading = self._stated.over(reading)
+        fault, cancelled = None, False
+        if error is not None:
+            fault, cancelled = failure(error), is_cancellation(error)
         provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
-        reading = self._with_cost(reading, provider)
-        self._measure(elapsed, provider, model, reading.usage, None if cancelled else fault)
-        attributes = self._learnt(reading, model)
-        if provider and not self._provider:
-            attributes[GEN_AI_PROVIDER] = provider
-        if cancelled or fault is not None:
-            attributes[OUTCOME] = "cancelled" if cancelled else "failed"
-        if self._closed_early:
-            attributes[CLOSED_EARLY] = True
+        if self.recorder.settings.prices:
+            reading = self._with_cost(reading, provider)
+        if self.recorder.measures:
+            self._measure(elapsed, provider, model, reading.usage, None if cancelled else fault)
+        attributes: Attributes = {}
+        if self.span.is_recording():
+            self._learnt(reading, provider, model, attributes)
+            if fault is not None:
+                attributes[OUTCOME] = "cancelled" if cancelled else "failed"
         if self.parent is not None:
             self.parent.was_counted(self._sources())
             if reading.usage != NOTHING:
@@ -197,7 +192,7 @@ class Call(Scope):
 
     def was_counted(self, responses: list[object]) -> None:
         """Remember responses that calls inside this one have counted, to count none twice."""
-        self._counted += responses
+        self._counted += tuple(responses)
 
     # -------------------------------------------------------------------------------------------------------- internals
 
@@ -206,11 +201,13 @@ class Call(Scope):
         if self._stream is not None:
             reading = self._stream.read()
         if self._response is not None:
-            reading = read(self._response).over(reading)
-        counted = {id(each) for each in self._counted}
-        if counted and any(id(each) in counted for each in self._sources()):
-            # The same object came out of a call inside this one, where its tokens are counted.
-            reading = reading._replace(usage=NOTHING)
+            whole = read(self._response)
+            reading = whole if reading is UNREAD else whole.over(reading)
+        if self._counted:
+            counted = {id(each) for each in self._counted}
+            if any(id(each) in counted for each in self._sources()):
+                # The same object came out of a call inside this one, where its tokens are counted.
+                reading = reading._replace(usage=NOTHING)
         return reading
 
     def _sources(self) -> list[object]:
@@ -219,39 +216,37 @@ class Call(Scope):
 
     def _with_cost(self, reading: Reading, provider: str | None) -> Reading:
         model = reading.model or self._model
-        if reading.usage.cost is not None or not self.recorder.settings.prices or not model:
+        if reading.usage.cost is not None or not model:
             return reading
         cost = ask("prices", lambda: price(provider, model, reading.usage))
         self._priced = cost is not None
         return reading._replace(usage=reading.usage._replace(cost=cost))
 
-    def _learnt(self, reading: Reading, model: str | None) -> Attributes:
-        attributes = self._used(reading.usage)
+    def _learnt(self, reading: Reading, provider: str | None, model: str | None, attributes: Attributes) -> None:
+        if provider and not self._provider:
+            attributes[GEN_AI_PROVIDER] = provider
         if model:
             attributes[GEN_AI_RESPONSE_MODEL] = model
         if reading.id:
             attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id, GEN_AI_RESPONSE_ID)
         if reading.finish_reasons:
             attributes[GEN_AI_FINISH] = reading.finish_reasons
+        if reading.usage is not NOTHING:
+            self._used(reading.usage, attributes)
         stream = self._stream
         if stream is not None:
             attributes[CHUNKS] = stream.count
             attributes[GEN_AI_STREAM] = True
             if self._first_ticks is not None:
                 attributes[GEN_AI_FIRST_CHUNK] = (self._first_ticks - self._start_ticks) / _SECOND
-        return attributes
+        if self._closed_early:
+            attributes[CLOSED_EARLY] = True
 
-    def _used(self, usage: Usage) -> Attributes:
+    def _used(self, usage: Usage, attributes: Attributes) -> None:
         table = self.recorder.generation
-        values: tuple[tuple[str, Value | None], ...] = (
-            (GEN_AI_INPUT, usage.input),
-            (GEN_AI_OUTPUT, usage.output),
-            (GEN_AI_CACHE_READ, usage.cache_read),
-            (table.cache_write, usage.cache_write),
-            (GEN_AI_REASONING, usage.reasoning),
-            (CALL_COST, usage.cost),
-        )
-        attributes: Attributes = {name: value for name, value in values if value is not None}
+        for name, value in zip(table.usage, usage[:6], strict=True):
+            if value is not None:
+                attributes[name] = value
         stated = self._stated.usage
         if usage.counted:
             attributes[USAGE_SOURCE] = "caller" if stated.counted else "provider"
@@ -262,31 +257,42 @@ class Call(Scope):
                 count = usage.by_modality(kind).get(modality)
                 if count is not None:
                     attributes[name] = count
-        return attributes
+
+    def _asked(self, provider: str | None) -> Attributes:
+        """Return what was asked, of whom and of which model, as far as it is known."""
+        asked: Attributes = {}
+        if self._operation:
+            asked[GEN_AI_OPERATION] = self._operation
+        if provider:
+            asked[GEN_AI_PROVIDER] = provider
+        if self._model:
+            asked[GEN_AI_MODEL] = self._model
+        return asked
 
     @quiet
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
-        record, table, within = self.recorder.measure, self.recorder.generation, self.inner
-        base: Attributes = {}
-        names = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL, GEN_AI_RESPONSE_MODEL)
-        for name, value in zip(names, (self._operation, provider, self._model, model), strict=True):
-            if value:
-                base[name] = value
-        record(table.duration, elapsed / _SECOND, {**base, ERROR_TYPE: error.type} if error else base, within)
-        for metric, kind, fixed in table.tokens:
-            count: int | None = getattr(usage, kind)
-            if count is None:
-                continue
-            if GEN_AI_MODALITY in metric.attributes:
-                for modality, part in usage.by_modality(kind).items():
-                    record(metric, part, {**base, GEN_AI_MODALITY: modality}, within)
-            else:
-                record(metric, count, {**base, **dict(fixed)}, within)
+        recorder, within = self.recorder, self.inner
+        base = self._asked(provider)
+        if model:
+            base[GEN_AI_RESPONSE_MODEL] = model
+        recorder.call_duration(elapsed / _SECOND, {**base, ERROR_TYPE: error.type} if error else base, within)
+        if usage is not NOTHING:
+            for record, kind, fixed in recorder.call_tokens:
+                count: int | None = getattr(usage, kind)
+                if count is None:
+                    continue
+                if fixed is not None:
+                    record(count, {**base, **fixed}, within)
+                else:
+                    for modality, part in usage.by_modality(kind).items():
+                        record(part, {**base, GEN_AI_MODALITY: modality}, within)
         stream, first = self._stream, self._first_ticks
         if stream is not None and first is not None:
-            record(table.first_chunk, (first - self._start_ticks) / _SECOND, base, within)
+            table = recorder.generation
+            recorder.measure(table.first_chunk, (first - self._start_ticks) / _SECOND, base, within)
             if stream.count > 1:
-                record(table.per_chunk, (self._last_ticks - first) / (stream.count - 1) / _SECOND, base, within)
+                per_chunk = (self._last_ticks - first) / (stream.count - 1) / _SECOND
+                recorder.measure(table.per_chunk, per_chunk, base, within)
 
 
 _INERT: Final = Call()

@@ -144,10 +144,26 @@ def _one_of(allowed: tuple[str, ...], value: object) -> str | None:
     return None
 
 
+def was_sent(attributes: Attributes) -> bool:
+    """Whether a try went over the wire: what a cache answered without asking the server did not."""
+    return not attributes.get(semconv.FROM_CACHE) or bool(attributes.get(semconv.REVALIDATED))
+
+
+def http_measured(attributes: Attributes) -> Attributes:
+    """Return those attributes of a try that its metric carries."""
+    status = attributes.get(semconv.HTTP_STATUS)
+    known = {key: attributes[key] for key in semconv.HTTP_DURATION.attributes if key in attributes}
+    return {**known, semconv.ERROR_TYPE: str(status)} if _is_error(status) else known
+
+
+def _is_error(status: object) -> bool:
+    return isinstance(status, int) and status >= 400
+
+
 def end_http(span: Span, attributes: Attributes, end: int) -> None:
     """End the CLIENT span of a try; from status 400 on it is an ERROR with the status as its type, as in the conventions."""
     status = attributes.get(semconv.HTTP_STATUS)
-    if isinstance(status, int) and status >= 400:
+    if _is_error(status):
         span.set_attribute(semconv.ERROR_TYPE, str(status))
         span.set_status(Status(StatusCode.ERROR))
     span.end(end)

@@ -14,18 +14,20 @@ from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import Asynchronous, CallbackOptions, Counter, Histogram, Meter, Observation, UpDownCounter
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Tracer
 
 from spanguard import semconv
 from spanguard import settings as _settings
 from spanguard._core.border import report
-from spanguard.semconv import Event, Generation, Metric, Severity
+from spanguard.semconv import Event, Generation, Metric, Severity, TokenKind
 from spanguard.settings import Settings
 
 Value = str | bool | int | float | Sequence[str]
 Attributes = dict[str, Value]
 Observer = Callable[[], Iterable[tuple[float, Mapping[str, Value]]]]
+Writer = Callable[[float, Mapping[str, Value], Context | None], None]
+TokenWriter = tuple[Writer, TokenKind, dict[str, str] | None]
 
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
@@ -69,11 +71,20 @@ class Recorder:
         self._gen_ai = trace.get_tracer(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
         ours = metrics.get_meter(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
         gen_ai = metrics.get_meter(semconv.SCOPE_GENAI, semconv.VERSION, schema_url=self.generation.schema_url)
-        self._instruments = {metric.name: _instrument(ours, metric) for metric in semconv.METRICS}
         table = self.generation
-        for metric in (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in table.tokens)):
-            if metric.name not in self._instruments:
-                self._instruments[metric.name] = _instrument(gen_ai, metric)
+        tokens = [each for each in table.tokens if settings.token_histograms or not each.percentiles]
+        of_calls = (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in tokens))
+        self._writers: dict[str, Writer] = {
+            metric.name: _writer(meter, metric)
+            for meter, measured in ((ours, semconv.METRICS), (gen_ai, dict.fromkeys(of_calls)))
+            for metric in measured
+        }
+        self.measures: Final[bool] = _metrics_globals.get("_METER_PROVIDER", True) is not None
+        """Whether there is a provider of meters; told after `get_meter`, which loads one that the environment names."""
+        self.call_duration: Writer = self._writers[table.duration.name]
+        self.call_tokens: tuple[TokenWriter, ...] = tuple(
+            (self._writers[each.metric.name], each.kind, each.fixed) for each in tokens
+        )
 
     def start(
         self,
@@ -93,11 +104,9 @@ class Recorder:
 
     def measure(self, metric: Metric, value: float, attributes: Mapping[str, Value], within: Context | None) -> None:
         """Record one measurement, with the span of the context as its exemplar."""
-        instrument = self._instruments.get(metric.name)
-        if isinstance(instrument, Histogram):
-            instrument.record(value, attributes, within)
-        elif isinstance(instrument, (Counter, UpDownCounter)):
-            instrument.add(value, attributes, within)
+        write = self._writers.get(metric.name)
+        if write is not None:
+            write(value, attributes, within)
 
     def started(self, attributes: Attributes, within: Context) -> None:
         """Tell the begin of an operation as a log record, if the settings ask for it: a span is told at its end."""
@@ -121,7 +130,7 @@ class Recorder:
         """Return a recorder for a forked child; this one falls silent there, as the parent finishes what it began."""
         heir = copy.copy(self)
         self.inherited = True
-        self._instruments = {}
+        self._writers, self.call_duration, self.call_tokens = {}, _ignore, ()
         self._ours = self._gen_ai = NoOpTracer()
         return heir
 
@@ -134,22 +143,31 @@ def observe(metric: Metric, observer: Observer) -> None:
     _observers[metric.name] = observer
 
 
-def _instrument(meter: Meter, metric: Metric) -> Histogram | Counter | UpDownCounter | Asynchronous:
+def _writer(meter: Meter, metric: Metric) -> Writer:
+    """Make the instrument of a metric; return what writes to it."""
+
     def collected(_options: CallbackOptions) -> list[Observation]:
         observer = _observers.get(metric.name)
         return [Observation(value, attributes) for value, attributes in observer()] if observer else []
 
     if metric.kind == "counter":
-        return meter.create_counter(metric.name, metric.unit, metric.brief)
+        return meter.create_counter(metric.name, metric.unit, metric.brief).add
     if metric.kind == "up_down_counter":
-        return meter.create_up_down_counter(metric.name, metric.unit, metric.brief)
-    if metric.kind == "observable_counter":
-        return meter.create_observable_counter(metric.name, [collected], metric.unit, metric.brief)
-    if metric.kind == "observable_up_down_counter":
-        return meter.create_observable_up_down_counter(metric.name, [collected], metric.unit, metric.brief)
-    return meter.create_histogram(
-        metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=metric.boundaries
-    )
+        return meter.create_up_down_counter(metric.name, metric.unit, metric.brief).add
+    if metric.kind == "histogram":
+        return meter.create_histogram(
+            metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=metric.boundaries
+        ).record
+    observable = {
+        "observable_counter": meter.create_observable_counter,
+        "observable_up_down_counter": meter.create_observable_up_down_counter,
+    }
+    observable[metric.kind](metric.name, [collected], metric.unit, metric.brief)
+    return _ignore
+
+
+def _ignore(_value: float, _attributes: Mapping[str, Value], _within: Context | None) -> None:
+    """Write nothing: an observable instrument is read."""
 
 
 def _log_event(event: Event, level: Severity, attributes: Attributes, within: Context) -> None:

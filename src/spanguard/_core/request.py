@@ -32,7 +32,7 @@ class Request:
     """Finds the known arguments of one function; made once, when the function is decorated."""
 
     def __init__(self, function: Callable[..., object]) -> None:
-        self._places: list[tuple[str, int, object]] = []
+        self._places: list[tuple[str, int, Any, str, type | None]] = []
         self._open = False
         try:
             parameters = inspect.signature(function, follow_wrapped=False, **AS_WRITTEN).parameters.values()
@@ -41,48 +41,59 @@ class Request:
         except Exception:  # some builtins tell no signature, and some callables raise what they like
             return
         for place, parameter in enumerate(parameters):
+            name = parameter.name
             if parameter.kind is parameter.VAR_KEYWORD:
                 self._open = True
-            elif parameter.name in _KNOWN:
+            elif name in _KNOWN:
                 default = None if parameter.default is parameter.empty else parameter.default
                 by_name_only = parameter.kind is parameter.KEYWORD_ONLY
-                self._places.append((parameter.name, 2**31 if by_name_only else place, default))
+                attribute, kind = _NUMBERS[name] if name in _NUMBERS and name != "n" else ("", None)
+                self._places.append((name, 2**31 if by_name_only else place, default, attribute, kind))
 
-    def read(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
-        """Return the known arguments of one call, by name."""
-        found: dict[str, object] = {}
-        for name, place, default in self._places:
-            value = kwargs.get(name, default) if place >= len(args) else args[place]
-            if value is not None:
-                found[name] = value
+    def read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str | None, Attributes]:
+        """Return the model that one call asks for, and the attributes of the other known arguments."""
+        model: Any = None
+        attributes: Attributes = {}
+        given = len(args)
+        for name, place, default, attribute, kind in self._places:
+            value = args[place] if place < given else kwargs.get(name, default)
+            if value is None:
+                continue
+            if type(value) is kind and -_LIMIT <= value < _LIMIT:  # type: ignore[operator]
+                attributes[attribute] = value  # type: ignore[assignment]
+            elif name == "model":
+                model = value
+            else:
+                attributes.update(request_attributes({name: value}))
         if self._open:
-            found.update({name: value for name, value in kwargs.items() if name in _KNOWN and value is not None})
-        model = found.get("model")
-        if model is not None:
-            # Enums of text are text. Whatever else an argument is, it is not asked for its class, which it may make up.
-            found["model"] = str.__str__(cast("str", model)) if issubclass(type(model), str) else None
-        return found
+            attributes.update(request_attributes(kwargs))
+            model = kwargs.get("model", model)
+        return model if model is None or type(model) is str else _text(model), attributes
+
+
+def _text(value: object) -> str | None:
+    """Return the value of a subclass of text, such as an enum; whatever else it is, it may make up its class."""
+    return str.__str__(cast("str", value)) if issubclass(type(value), str) else None
 
 
 def request_attributes(arguments: Mapping[str, object]) -> Attributes:
     """Return the span attributes of a request; an argument that is not the number its name promises is left out."""
     attributes: Attributes = {}
     for name, value in arguments.items():
-        if name == "stream":
-            if value is True:
-                attributes[semconv.GEN_AI_STREAM] = True
-        elif name in _NUMBERS:
-            attribute, kind = _NUMBERS[name]
-            number = _number(value)
-            if number is not None and not (name == "n" and number == 1):
-                attributes[attribute] = kind(number)
+        known = _NUMBERS.get(name)
+        if known is not None:
+            attribute, kind = known
+            number = value if type(value) is int or type(value) is float else _number(value)
+            if number is not None and -_LIMIT <= number < _LIMIT and not (number == 1 and name == "n"):
+                attributes[attribute] = number if type(number) is kind else kind(number)
+        elif name == "stream" and value is True:
+            attributes[semconv.GEN_AI_STREAM] = True
     return attributes
 
 
 def _number(value: object) -> int | float | None:
-    """Return a number that fits an attribute; a subclass of a number is not asked what it thinks its value is."""
+    """Return the value of a subclass of a number, which is not asked what it thinks its value is."""
     cls = type(value)
     if cls is bool or not issubclass(cls, (int, float)):
         return None
-    number: int | float = int.__int__(cast("int", value)) if issubclass(cls, int) else float.__float__(cast("float", value))
-    return number if -_LIMIT <= number < _LIMIT else None
+    return int.__int__(cast("int", value)) if issubclass(cls, int) else float.__float__(cast("float", value))

@@ -10,17 +10,20 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import ClassVar, Final
 
-from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
+from opentelemetry.context import Context, create_key, set_value
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode, set_span_in_context
 
 from spanguard._core import clock
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Attributes, Recorder, recorder
+from spanguard._core.switch import leave, switch
 from spanguard._core.usage import Spent
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
 
 _KEY: Final = create_key("spanguard-scope")
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
+_SWITCH: Final = switch()
+_current, _put, _ = _SWITCH
 NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
 
 
@@ -29,33 +32,30 @@ class Scope:
 
     gen_ai: ClassVar[bool] = False
     recorder: Recorder  # from the begin on
-
-    def __init__(self) -> None:
-        self.span: Span = INVALID_SPAN
-        self.parent: Scope | None = None
-        self.inherited: Mapping[str, str] = NO_ATTRIBUTES
-        self.started: bool = False
-        self.done: bool = False
-        self._outer: Context | None = None
-        self._inner: Context | None = None
-        self._attached: Context | None = None
-        self._token: Token[Context] | None = None
-        self._start_ns = 0
-        self._start_ticks = 0
-        self._stop_ticks: int | None = None
+    # What a scope starts with stands here once, and not in each: most scopes change few of it.
+    span: Span = INVALID_SPAN
+    parent: Scope | None = None
+    inherited: Mapping[str, str] = NO_ATTRIBUTES
+    started: bool = False
+    done: bool = False
+    _outer: Context | None = None
+    _inner: Context | None = None
+    _attached: Context | None = None
+    _token: Token[Context] | None = None
+    _start_ns: int = 0
+    _start_ticks: int = 0
+    _stop_ticks: int | None = None
 
     # ----------------------------------------------------------------------------------------------- start and finish
 
     def begin(self, before: int = 0) -> None:
         """Take the place in the chain and the time (``before`` nanoseconds ago), and make no span."""
         self.recorder = recorder()
-        outer = get_current()
+        self._outer = outer = _current()
         parent = outer.get(_KEY)
-        if isinstance(parent, Scope):
+        if parent is not None and isinstance(parent, Scope):
             self.parent = parent
             self.inherited = parent.inherited
-        self._outer = outer
-        self._inner = set_value(_KEY, self, outer)
         self.started = True
         self._start_ns = clock.now() - before
         self._start_ticks = clock.ticks() - before
@@ -64,8 +64,8 @@ class Scope:
         """Start the span of this scope, backdated to the begin."""
         if self.inherited:
             attributes = {**self.inherited, **attributes}
-        span = self.recorder.start(name, attributes, parent=parent or self.outer, start=self._start_ns, gen_ai=self.gen_ai)
-        self.span = span
+        outer = parent if parent is not None else self.outer
+        self.span = span = self.recorder.start(name, attributes, parent=outer, start=self._start_ns, gen_ai=self.gen_ai)
         self.enclose(span)
         if self.parent is not None:
             self.parent.child_started(span.get_span_context())
@@ -93,6 +93,7 @@ class Scope:
             if failed:
                 span.set_status(_ERROR)
             span.end(self._start_ns + elapsed)
+        self._inner = None  # it leads back here: without it no garbage collector is needed
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the work; the exception is the one that leaves it. Only the first time counts."""
@@ -110,26 +111,33 @@ class Scope:
 
     def mark(self, key: str, value: object) -> None:
         """Leave a value in the context of this scope for those who know the key."""
-        if self.inner.get(key, 0) != value:
-            self._inner = set_value(key, value, self._inner)
+        inner = self.inner
+        if inner.get(key, 0) != value:
+            self._inner = set_value(key, value, inner)
 
     # -------------------------------------------------------------------------------------------------------- current
 
     @property
     def outer(self) -> Context:
         """The context in which the scope began."""
-        return self._outer if self._outer is not None else get_current()
+        return self._outer if self._outer is not None else _current()
 
     @property
     def inner(self) -> Context:
         """The context in which the scope's work runs."""
-        return self._inner if self._inner is not None else get_current()
+        if not self.started:
+            return _current()
+        if self._inner is None:
+            if self.done:
+                return set_span_in_context(self.span, self._outer)
+            self._inner = set_value(_KEY, self, self._outer)
+        return self._inner
 
     def resume(self) -> None:
         """Make the scope current, here and now."""
-        if self._inner is not None:
-            self._attached = self._inner
-            self._token = attach(self._inner)
+        if self.started:
+            self._attached = inner = self.inner
+            self._token = _put(inner)
 
     def suspend(self) -> None:
         """Make the scope no longer current.
@@ -138,8 +146,10 @@ class Scope:
         detached: OpenTelemetry would log a "Failed to detach context" that nobody can act on.
         """
         token, self._token = self._token, None
-        if token is not None and get_current() is self._attached:
-            detach(token)
+        if token is not None:
+            attached, self._attached = self._attached, None
+            if attached is not None and _current() is attached:
+                leave(_SWITCH, token, attached)
 
     # ------------------------------------------------------------------------------------------ what flows up the chain
 
@@ -178,7 +188,7 @@ SILENT: Final = Scope()
 
 def current_scope() -> Scope | None:
     """Return the innermost scope that is current here, if any."""
-    scope = get_current().get(_KEY)
+    scope = _current().get(_KEY)
     return scope if isinstance(scope, Scope) else None
 
 

@@ -32,12 +32,19 @@ class _Future(Protocol):
 
 def conclude(result: object, scope: Scope) -> object:
     """Return the result of a traced function; its scope ends now, or with the stream if the result is one."""
-    followed = _follow(result, scope)
-    if followed is not None:
-        return followed
+    if _works_on(type(result)):  # not what an object says of its class
+        followed = _follow(result, scope)
+        if followed is not None:
+            return followed
     scope.returned(result)
     scope.finish()
     return result
+
+
+@quiet  # a metaclass may raise what it likes
+def _works_on(cls: type) -> bool:
+    """Whether objects of the class can be work that is still to be done."""
+    return hasattr(cls, "__next__") or hasattr(cls, "__anext__") or cls is CoroutineType or hasattr(cls, "add_done_callback")
 
 
 @quiet

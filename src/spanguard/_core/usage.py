@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from spanguard._core.border import report
 from spanguard.semconv import TokenKind
 
 N = TypeVar("N", int, float)
 
+_UNCOUNTED: Final = (None,) * 5
 LARGEST = 2**53
 """More tokens than this in one call are taken for a mistake."""
 
@@ -55,15 +56,17 @@ class Usage(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether any token count is known."""
-        return any(count is not None for count in self[:5])
+        return self[:5] != _UNCOUNTED
 
     def by_modality(self, kind: TokenKind) -> dict[str, int]:
         """Return how many tokens of a kind there are of each modality, which add up to its count; the rest is ``unknown``."""
         whole: int | None = getattr(self, kind)
         if whole is None:
             return {}
+        if self.modal is None:
+            return {"unknown": whole}
         parts: defaultdict[str, int] = defaultdict(int)
-        for of, modality, count in self.modal or ():
+        for of, modality, count in self.modal:
             if of == kind:
                 parts[modality] += count
         rest = whole - sum(parts.values())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, TracebackType
 from typing import Any, Final, Generic, ParamSpec, TypeVar, cast
 
-from spanguard._core.border import quiet
+from spanguard._core.border import swallow
 from spanguard._core.decorate import Function, Opener, decorate, function_name, is_function
 from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope
@@ -78,8 +78,18 @@ class Verb(Generic[S]):
         return decorate(function, self._guarded)
 
     def _guarded(self, function: Function) -> Opener:
-        opened = quiet(self.opener(function))
-        return lambda args, kwargs: opened(args, kwargs) if on() else None
+        open_ = self.opener(function)
+
+        def begin(args: tuple[object, ...], kwargs: Mapping[str, object]) -> S | None:
+            if not on():
+                return None
+            try:
+                return open_(args, kwargs)
+            except Exception as error:
+                swallow(open_, error)
+                return None
+
+        return begin
 
 
 def named(name: str | Callable[P, R], code: CodeType, make: Callable[[object, CodeType], V]) -> V | Callable[P, R]:

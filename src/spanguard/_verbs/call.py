@@ -11,7 +11,7 @@ from spanguard._core.border import report
 from spanguard._core.call import Call
 from spanguard._core.decorate import Function
 from spanguard._core.names import clear
-from spanguard._core.request import Request, request_attributes
+from spanguard._core.request import Request
 from spanguard._core.verb import Verb
 from spanguard.semconv import OPERATIONS, PROVIDERS
 from spanguard.vocabulary.declared import LONGEST
@@ -54,10 +54,9 @@ class LLMCall(Verb[Call]):
         request = Request(_function)
 
         def open_(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
-            asked = request.read(args, kwargs)
-            model = asked.get("model")
-            call = self.make(model_name(model) if isinstance(model, str) and model else None)
-            call.start(request_attributes(asked))
+            model, attributes = request.read(args, kwargs)
+            call = self.make(model_name(model) if model else None)
+            call.start(attributes)
             return call
 
         return open_

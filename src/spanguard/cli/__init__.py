@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "summary": ("spanguard.cli.summary:summary", "Sum up a time or a run: rates, latency, tokens, errors, trends."),
     "slo": ("spanguard.cli.slo:slo", "Check service levels, over the store or Prometheus; write rules and alerts."),
     "watch": ("spanguard.cli.watch:watch", "Raise alerts when error rate, latency or any SLI passes a threshold."),
+    "serve": ("spanguard.cli.serve:serve", "Show the store in a browser, with an API, a scrape endpoint and a receiver."),
     "export": ("spanguard.cli.export:export", "Write the store's tables as Parquet, JSON lines or OTLP."),
     "import": ("spanguard.cli.export:import_", "Read OTLP-JSON lines into the store."),
     "privacy": ("spanguard.cli.privacy:privacy", "Check that telemetry holds nothing a user wrote: privacy audit."),

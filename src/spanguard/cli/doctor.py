@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from pathlib import Path
-from typing import Final, Literal
-from urllib.parse import urlsplit
+from typing import Final
 
 import click
 
+from spanguard.cli.doctor_telemetry import destinations, readable
+from spanguard.cli.finding import Finding, Status
 from spanguard.cli.options import echo, echo_json, json_option
-from spanguard.settings import Settings, SettingsError, sdk_disabled
+from spanguard.settings import Settings
 from spanguard.store.database import Database, StoreError
-from spanguard.store.location import newest
 from spanguard.store.misuses import misuses
 from spanguard.store.queries import runs
 
-Status = Literal["ok", "info", "no", "unknown"]
-
-_SIGNALS: Final[tuple[Literal["traces", "metrics", "logs"], ...]] = ("traces", "metrics", "logs")
-_SECONDS: Final = 1.0
-"""How long an endpoint has to take a connection."""
+_ABSENT: Final = "the library is not installed"
 _MARKS: Final[dict[Status, tuple[str, str]]] = {
     "ok": ("ok", "green"),
     "info": ("--", "bright_black"),
@@ -45,16 +39,6 @@ _ADVICE: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: in which area, what, how it is (``ok``, ``info``, ``no``, ``unknown``), and why."""
-
-    area: str
-    subject: str
-    status: Status
-    detail: str
-
-
 Check = Callable[[], Iterator[Finding]]
 
 
@@ -66,6 +50,11 @@ def installed() -> Iterator[Finding]:
             yield Finding("installed", name, "info", version(name))
         except PackageNotFoundError:
             yield Finding("installed", name, "no", "is not installed")
+    try:
+        yield Finding("installed", "opentelemetry-distro", "info", version("opentelemetry-distro"))
+    except PackageNotFoundError:
+        detail = "is not installed: opentelemetry-instrument needs it, spanguard run does not"
+        yield Finding("installed", "opentelemetry-distro", "info", detail)
 
 
 def instrumented() -> Iterator[Finding]:
@@ -92,14 +81,13 @@ def _ours(entry: EntryPoint) -> Finding:
         return Finding("libraries", entry.name, "ok", f"{instrumentor.distribution()} {version(instrumentor.distribution())}")
     if getattr(conflict, "found", None):
         return Finding("libraries", entry.name, "no", f"only {wanted} was tested; {conflict.found} is installed")
-    return Finding("libraries", entry.name, "info", "the library is not installed")
+    return Finding("libraries", entry.name, "info", _ABSENT)
 
 
 def misused() -> Iterator[Finding]:
     """Say which policies had no effect in the newest run of the local store."""
-    settings, _ = Settings.tolerant()
-    path = Path(settings.store).expanduser() if settings.store not in ("", "off") else newest()
-    if path is None or not path.exists():
+    path = readable()
+    if path is None:
         return
     try:
         with Database.open(path, read_only=True) as db:
@@ -110,44 +98,6 @@ def misused() -> Iterator[Finding]:
         return
     for each in found:
         yield Finding("misuse", f"{each.library} {each.policy_name}", "no", _ADVICE.get(each.kind, each.kind))
-
-
-def destinations() -> Iterator[Finding]:
-    """Say where each signal goes, and whether that answers."""
-    if sdk_disabled():
-        yield Finding("telemetry", "all", "no", "OTEL_SDK_DISABLED switches everything off")
-        return
-    from spanguard.pipeline.destinations import OTLP, choose
-
-    try:
-        chosen = choose(Settings.from_environment(), os.environ)
-    except SettingsError as error:
-        yield Finding("telemetry", "settings", "unknown", str(error))
-        return
-    for signal in _SIGNALS:
-        names = chosen._names[signal]
-        yield Finding("telemetry", signal, "ok" if names else "info", f"to {chosen.describe(signal)}")
-        if OTLP in names:
-            yield _answers(signal)
-
-
-def _answers(signal: str) -> Finding:
-    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or os.environ.get(
-        "OTEL_EXPORTER_OTLP_PROTOCOL"
-    )
-    usual = 4317 if protocol == "grpc" else 4318
-    own = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
-    url = own or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip() or f"http://localhost:{usual}"
-    try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        host, port = parts.hostname or "localhost", parts.port or (443 if parts.scheme == "https" else usual)
-    except ValueError:
-        return Finding("telemetry", signal, "no", "the endpoint is no URL")
-    try:
-        with socket.create_connection((host, port), timeout=_SECONDS):
-            return Finding("telemetry", f"{host}:{port}", "ok", "takes connections")
-    except OSError as error:
-        return Finding("telemetry", f"{host}:{port}", "no", f"does not answer ({type(error).__name__})")
 
 
 def guarded() -> Iterator[Finding]:
@@ -191,9 +141,20 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         echo_json({"findings": [asdict(each) for each in findings]})
     else:
-        echo(list(_lines(findings)))
+        echo(list(_lines(list(_folded(findings)))))
     statuses = {each.status for each in findings}
     sys.exit(1 if "no" in statuses else 2 if "unknown" in statuses else 0)
+
+
+def _folded(findings: list[Finding]) -> Iterator[Finding]:
+    """Put the libraries that are not there into one line, after the others."""
+    absent = [each for each in findings if each.detail == _ABSENT]
+    last = max((place for place, each in enumerate(findings) if each.area == "libraries"), default=None)
+    for place, each in enumerate(findings):
+        if each not in absent:
+            yield each
+        if place == last and absent:
+            yield Finding("libraries", "not installed", "info", ", ".join(each.subject for each in absent))
 
 
 def _lines(findings: list[Finding]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from spanguard.cli.progress import progress
 from spanguard.cli.render import clean, number
 from spanguard.settings import Settings, SettingsError
 from spanguard.store.database import Database
-from spanguard.store.export import SIGNALS, TABLES, Exported, MissingDuckDBError, count, export_otlp, export_tables
+from spanguard.store.export import SIGNALS, TABLES, Exported, MissingDuckDBError, count, export_otlp, export_tables, holds
 from spanguard.store.location import resolve
 from spanguard.store.selection import Selection
 
@@ -81,10 +81,10 @@ def export(
         raise click.UsageError("OTLP has signals, not views.")
     path, selection = find(store), Selection(run, since_ns)
     with opened(path) as db:
-        total = count(db, views or (SIGNALS.values() if format_ == "otlp" else TABLES), selection)
-        if not total:
+        names = views or tuple(SIGNALS.values() if format_ == "otlp" else TABLES)
+        if not holds(db, names, selection):
             raise No(f"{path}: there is nothing of the kind.")
-        with progress("Writing", total) as told:
+        with progress("Writing", lambda: count(db, names, selection)) as told:
             write = export_otlp if format_ == "otlp" else _tables(views or tuple(TABLES), parquet=format_ == "parquet")
             files = write(db, directory, selection, told=told)
     if as_json:
@@ -112,7 +112,7 @@ def _tables(names: tuple[str, ...], *, parquet: bool) -> Callable[..., list[Expo
 )
 @json_option
 def import_(file: Path, store: Path | None, *, as_is: bool, as_json: bool) -> None:
-    """Read FILE, OTLP-JSON lines of the collector's file exporter or of `spanguard export`, into the store.
+    """Read FILE, OTLP-JSON lines of the collector's file exporter or of `spanguard export`, packed by gzip or not.
 
     Through the privacy guard, as telemetry of a running program: names that are not declared here become pseudonyms. Spans
     and points that the store has already are left out, so that a file can be read twice.

@@ -43,6 +43,7 @@ _SHOWN: Final = {
     "not_an_id": "bytes that are no id",
     "unknown_field": "a field that nobody knows",
     "undeclared_name": "a name that was not declared here",
+    "unknown_name": "a name that no convention has, and that was not declared here",
 }
 
 
@@ -151,6 +152,11 @@ class Report:
         violations, doubts = self._sorted(violations=True), self._sorted(violations=False)
         if violations:
             lines += ["", render.heading(f"{_number(violations)} of the privacy promise"), *_table(violations)]
+            if any(each.reason == "unknown_name" for each, _ in violations):
+                lines += [
+                    "",
+                    "  Declare here too what the program declares: --declared NAME, or [tool.spanguard.privacy].",
+                ]
         if doubts:
             lines += [
                 "",

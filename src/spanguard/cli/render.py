@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import click
 
 from spanguard import semconv
+from spanguard.store.figures import judged
 from spanguard.store.queries import EventRow, SpanRow, TraceRow
 from spanguard.store.summary import PolicyRow, Summary
 
@@ -248,7 +249,7 @@ def reliability(summary: Summary) -> Iterable[str]:
 
 def _figures(summary: Summary) -> Iterable[tuple[str, str]]:
     calls, done, tokens, cost = summary.calls, summary.operations, summary.tokens, summary.cost
-    yield "first-attempt success", f"{share(done.first_attempt_success, 1)} of {number(done.count)} operations"
+    yield "first-attempt success", f"{share(done.first_attempt_success, 1)} of {number(judged(done.outcomes))} operations"
     yield "repaired", f"{number(done.repaired)} by repair, {number(done.recovered)} recovered in all"
     yield "retries", f"{number(done.retries)} attempts beyond the first"
     yield "model calls", f"{number(calls.requests)}, {number(calls.errors)} of them failed"

@@ -8,6 +8,7 @@ from typing import Final
 
 from spanguard.cli.exits import CannotTell, No
 from spanguard.store.database import Database, StoreError
+from spanguard.store.indicators import known_runs
 from spanguard.store.queries import SpanRow, TraceRow, Wanted, runs, trace, traces
 from spanguard.store.summary import Summary, summary
 
@@ -23,10 +24,15 @@ class Report:
     """
 
     store: Path
+    """The file."""
     run: str | None
+    """The run that the summary is of; null for a single trace."""
     traces: tuple[TraceRow, ...]
+    """The newest traces; none for a single trace."""
     trace: tuple[SpanRow, ...]
+    """The spans of the shown trace, in the order of the tree."""
     summary: Summary | None
+    """The reliability of the run; null for a single trace."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the same as dictionaries and lists, for JSON; times are ns since 1970, durations of quantiles seconds."""
@@ -48,7 +54,7 @@ def about_run(store: Path, run: str | None = None, limit: int = 10, wanted: Want
     try:
         with Database.open(store, read_only=True) as db:
             known = [row.run for row in runs(db)]
-            if run is not None and run not in known:
+            if run is not None and not any(known_runs(db, run)):
                 raise No(f"{store}: there is no run {run!r}.")
             if not known:
                 raise No(f"{store}: nothing is recorded yet.")

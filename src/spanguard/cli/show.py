@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,20 @@ from spanguard.store.queries import EventKind, TraceRow, Wanted, event_kinds, fi
 
 _POLL_SECONDS: Final = 0.5
 
-PRINTED: Final[dict[str, type[object]]] = {"show": Report}
+
+@dataclass(frozen=True)
+class Events:
+    """What `spanguard show --events --json` prints."""
+
+    store: str
+    """The file."""
+    run: str | None
+    """The run whose events were counted; null for all."""
+    events: tuple[EventKind, ...]
+    """Every kind of event, whether recorded or not."""
+
+
+PRINTED: Final[dict[str, type[object]]] = {"show": Report, "show --events": Events, "show --follow": TraceRow}
 
 
 @click.command()
@@ -50,10 +63,7 @@ def show(
 
     TRACE_ID, or the beginning of one, shows that trace alone.
 
-    Exits with 0, with 1 if there is no such trace or run, with 2 if there is no store or it cannot be read. The object that
-    --json prints has "store", "run", "traces" (one object a trace), "trace" (the spans of the shown trace in the order of
-    the tree) and "summary" (null for a single trace); with --follow it is one object a line for each trace, with --events
-    it has "store", "run" and "events".
+    Exits with 0, with 1 if there is no such trace or run, with 2 if there is no store or it cannot be read.
     """
     if trace_id and run:
         raise click.UsageError("Give a trace or a run, not both.")
@@ -95,7 +105,7 @@ def _events(path: Path, run: str | None, *, as_json: bool) -> None:
     with opened(path) as db:
         kinds = event_kinds(db, run=run)
     if as_json:
-        echo_json({"store": str(path), "run": run, "events": [asdict(kind) for kind in kinds]})
+        echo_json(asdict(Events(str(path), run, tuple(kinds))))
     else:
         echo(["", f"Reading {render.clean(path)}", "", *_event_lines(kinds)])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -24,30 +24,8 @@ _COLOURS = {"met": "green", "not met": "red", "unknown": "yellow"}
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What `spanguard slo check --json` prints."""
-
-    file: str
-    """The file of service levels."""
-    source: str
-    """What was asked: the file of the store, or the server."""
-    exit_code: int
-    """0 if all are met, 1 if one is not, 2 if that cannot be told."""
-    verdicts: tuple[Verdict, ...]
-    """The verdict on each objective."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """What `spanguard slo rules --json` prints."""
-
-    file: str
-    """The file of service levels."""
-    rules: str
-    """The rules, or the file that they were written to."""
-    tests: str
-    """The tests of the rules, or the file that they were written to."""
+PRINTED: Final = {"check": "spanguard.cli.checked:Checked", "rules": "spanguard.cli.checked:Written"}
+"""What the commands print with `--json`, by name."""
 
 
 @click.group()
@@ -80,8 +58,9 @@ def check(
     """Say of each objective in FILE whether it is met, by the local store or by Prometheus.
 
     Exits with 0 if all are met, with 1 if one is not, with 2 if that cannot be told. On GitHub Actions, those that are not
-    met become annotations. The object that --json prints is described in docs/slo.md.
+    met become annotations.
     """
+    from spanguard.cli.checked import Checked
     from spanguard.slo.evaluate import Scope, overall
     from spanguard.slo.report import github, junit
 
@@ -109,6 +88,7 @@ def rules(file: Path, out: Path | None, *, as_json: bool) -> None:
 
     Without --out the rules are printed. The same file gives the same rules. Exits with 0, or with 2 if FILE cannot be used.
     """
+    from spanguard.cli.checked import Written
     from spanguard.slo.rule_tests import tests
     from spanguard.slo.rules import rules as made
 
@@ -185,14 +165,20 @@ def _lines(source: str, verdicts: list[Verdict]) -> list[str]:
         )
         for each in verdicts
     ]
-    told = [f"{each.slo}: {each.objective}: {said}" for each in verdicts for said in (each.reason, *each.notes) if said]
+    everywhere = [note for note in verdicts[0].notes if all(note in each.notes for each in verdicts)]
+    told = [
+        f"{each.slo}: {each.objective}: {said}"
+        for each in verdicts
+        for said in (each.reason, *each.notes)
+        if said and said not in everywhere
+    ]
     return [
         "",
         f"Reading {clean(source)}",
         "",
         heading("Service levels"),
         *table([head, *rows]),
-        *(dim(f"  {clean(each)}") for each in told),
+        *(dim(f"  {clean(each)}") for each in (*told, *everywhere)),
     ]
 
 

@@ -14,6 +14,7 @@ from spanguard.cli.render import clean, heading
 from spanguard.cli.sections import group_table, moment, sections
 from spanguard.store.database import Database
 from spanguard.store.groups import KEYS, Group, groups
+from spanguard.store.indicators import known_runs
 from spanguard.store.queries import runs
 from spanguard.store.selection import WINDOWS, Selection, last
 from spanguard.store.statistics import Statistics, statistics
@@ -101,11 +102,10 @@ def _selection(db: Database, run: str | None, since_ns: int | None, window: str,
 
 
 def _refuse_unknown(db: Database, path: Path, *asked: str | None) -> None:
-    known = {row.run for row in runs(db)}
-    if not known:
+    if not runs(db):
         raise No(f"{path}: nothing is recorded yet.")
     for run in asked:
-        if run is not None and run not in known:
+        if run is not None and not any(known_runs(db, run)):
             raise No(f"{path}: there is no run {run!r}.")
 
 

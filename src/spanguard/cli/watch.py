@@ -8,18 +8,20 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from spanguard.cli.exits import CannotTell
-from spanguard.cli.options import find, json_option, opened, store_option
+from spanguard.cli.options import echo, find, json_option, opened, store_option
 from spanguard.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from spanguard.slo.alerts import Alert, Definition
     from spanguard.slo.evaluate import Backend
     from spanguard.slo.webhook import Webhook
+
+PRINTED: Final = {"watch": "spanguard.slo.alerts:Alert"}
 
 
 @click.command()
@@ -92,7 +94,7 @@ def _tell(alert: Alert, hook: Webhook | None, *, as_json: bool) -> None:
         click.echo(json.dumps(alert.to_dict()))
     else:
         colour = "red" if alert.state == "firing" else "green"
-        click.echo(f"{alert.time}  {click.style(f'{alert.state:<8}', fg=colour)}  {alert.name}  {alert.message}")
+        echo([f"{alert.time}  {click.style(f'{alert.state:<8}', fg=colour)}  {alert.name}  {alert.message}"])
 
 
 def _settings() -> Settings:

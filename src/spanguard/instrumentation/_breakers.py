@@ -8,7 +8,6 @@ from typing import Any
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.breaker import BreakerCall
-from spanguard._core.scope import current_scope
 from spanguard.instrumentation._adapter import Args, Hook, Kwargs
 
 
@@ -19,7 +18,7 @@ class Call(BreakerCall):
         self, breaker: object, name: str, state: str, library: str, rejections: tuple[type[BaseException], ...] = ()
     ) -> None:
         super().__init__(name, state, rejections, library)
-        self.breaker = breaker
+        self.owner = breaker
         self.name = name
         self.state = state
 
@@ -36,16 +35,6 @@ class Call(BreakerCall):
         """Hear that the breaker has changed its state before it lets the call pass."""
         self.state = state
         self.inherited = {**self.inherited, semconv.BREAKER_STATE: state}
-
-
-def running(breaker: object) -> Call | None:
-    """Return the call that passes a breaker here and now."""
-    scope = current_scope()
-    while scope is not None:
-        if isinstance(scope, Call) and scope.breaker is breaker and not scope.done:
-            return scope
-        scope = scope.parent
-    return None
 
 
 @quiet

@@ -38,6 +38,15 @@ def function_name(function: object) -> str | None:
     return None if name == OTHER else name
 
 
+def class_name(kind: type, otherwise: str) -> str:
+    """Return the name of a class, or of the first of its bases, that stands under this name in a loaded module."""
+    for each in kind.__mro__:
+        name = f"{each.__module__}.{each.__qualname__}"
+        if getattr(sys.modules.get(each.__module__), each.__qualname__, None) is each and len(name) <= LONGEST:
+            return name
+    return otherwise
+
+
 def place_name(frame: FrameType) -> str | None:
     """Return ``module.function`` of the code that runs in a frame; of code outside any function the module alone."""
     return _in_code(frame.f_globals, frame.f_code)

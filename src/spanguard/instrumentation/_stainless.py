@@ -16,12 +16,11 @@ from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
 from spanguard._core.recorder import Attributes
 from spanguard._core.request import request_attributes
-from spanguard._core.scope import Scope, current_scope
 from spanguard._core.stream import conclude
 from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import Args, Kwargs, Outcome, Patch, after, argument, around, before
 from spanguard.instrumentation._provider import ProviderCall
-from spanguard.instrumentation._tries import Tries
+from spanguard.instrumentation._tries import Tries, running
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.models import model_name
 
@@ -74,6 +73,7 @@ class Sending(Tries):
         super().__init__("retry", name, limit, library)
         self.name = name
         self.library = library
+        self._another = False
 
     @quiet
     def send(self) -> None:
@@ -89,6 +89,7 @@ class Sending(Tries):
         if attempt is None:
             return
         attempt.stop()
+        self._another = not isinstance(status, int) or _sent_again(response)
         if isinstance(status, int):
             attempt.http(response)
             if status >= 400:
@@ -100,8 +101,15 @@ class Sending(Tries):
         _misuse.detected("retry_after_too_long", policy="retry", name=self.name, library=self.library)
 
     def _tried_all(self) -> bool:
-        last = self._last
-        return super()._tried_all() and (last is None or last.error is None or last.error.recoverable)
+        return super()._tried_all() and self._another
+
+
+def _sent_again(response: Any) -> bool:
+    """Whether the SDK would send a request again after such an answer, if it had an attempt left."""
+    wanted = response.headers.get("x-should-retry")
+    if wanted in ("true", "false"):
+        return bool(wanted == "true")
+    return response.status_code in _RETRIED or response.status_code >= 500
 
 
 class SdkCall(ProviderCall):
@@ -109,7 +117,7 @@ class SdkCall(ProviderCall):
 
     def __init__(self, client: object, operation: str | None, provider: str | None, model: str | None) -> None:
         super().__init__(operation, provider, model)
-        self.client = client
+        self.owner = client
         self.sending: Sending | None = None
         self._waits = False
 
@@ -162,12 +170,8 @@ _raw: Final[WeakKeyDictionary[Any, SdkCall]] = WeakKeyDictionary()
 
 
 def _running(client: object) -> Sending | None:
-    scope: Scope | None = current_scope()
-    while scope is not None:
-        if isinstance(scope, SdkCall) and scope.client is client and not scope.done:
-            return scope.sending
-        scope = scope.parent
-    return None
+    call = running(SdkCall, client)
+    return None if call is None else call.sending
 
 
 def _built(client: Any, _args: Args, _kwargs: Kwargs) -> None:
@@ -202,11 +206,10 @@ def _scheduled(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> Non
 
 def _refused(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
     sending, response = _running(client), argument(args, kwargs, 0, "response")
-    status = response.status_code
-    if sending is None or outcome.result or not (status in _RETRIED or status >= 500):
+    if sending is None or outcome.result:
         return
     sending.ended_with(response)
-    if response.headers.get("x-should-retry") != "false":  # else it is the server that wants no other attempt
+    if _sent_again(response):
         sending.refused()
         sending.misused()
 

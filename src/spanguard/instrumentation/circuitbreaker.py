@@ -24,7 +24,8 @@ from spanguard.instrumentation._adapter import (
     around,
     before,
 )
-from spanguard.instrumentation._breakers import Call, counted, passing, running
+from spanguard.instrumentation._breakers import Call, counted, passing
+from spanguard.instrumentation._tries import running
 
 _LIBRARY: Final = "circuitbreaker"
 _POLICY: Final = "circuit_breaker"
@@ -77,7 +78,7 @@ def _ended(call: Call, _result: object) -> None:
 
 
 def _entered(breaker: Any, _args: Args, _kwargs: Kwargs) -> None:
-    if running(breaker) is None:
+    if running(Call, breaker) is None:
         name = _names_of.name(breaker, named=breaker.name)
         _misuse.detected("breaker_never_blocks", policy=_POLICY, name=name, library=_LIBRARY)
 
@@ -87,7 +88,7 @@ def _left(breaker: Any, args: Args, _kwargs: Kwargs, _outcome: Outcome) -> None:
     result = "success"
     if error is not None:
         result = "failure" if breaker.last_failure is error else "ignored"
-    call = running(breaker)
+    call = running(Call, breaker)
     if call is not None:
         call.decide(result)
     else:

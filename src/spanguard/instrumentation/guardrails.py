@@ -15,13 +15,11 @@ from typing import Any, ClassVar, Final
 
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
-from spanguard._core.operation import Operation
 from spanguard._core.scope import policy_attributes
 from spanguard._core.validation import Validation
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, around
-from spanguard.instrumentation._chain import Try, class_name
-from spanguard.instrumentation._tries import nearest
+from spanguard.instrumentation._tries import Tries, Try, nearest, running
 from spanguard.vocabulary.declared import declare
 
 _LIBRARY: Final = "guardrails-ai"
@@ -37,14 +35,14 @@ _ACTIONS: Final = {
 }
 
 
-class _Repair(Operation):
+class _Repair(Tries):
     """One call of a guard, however many answers it takes."""
 
     def __init__(self, runner: Any) -> None:
         frame = _names.caller("guardrails", "asyncio", "opentelemetry")
         name = _names.known("repair", frame and _names.place_name(frame), _LIBRARY)
         super().__init__("repair", name, runner.num_reasks + 1, _LIBRARY)
-        self.runner = runner
+        self.owner = runner
 
     @quiet
     def returned(self, value: object) -> None:
@@ -78,8 +76,8 @@ def _called(args: Args, _kwargs: Kwargs) -> _Repair | None:
 
 
 def _asked(args: Args, _kwargs: Kwargs) -> _Answer | None:
-    repair = nearest(_Repair)
-    if repair is None or repair.runner is not args[0]:
+    repair = running(_Repair, args[0])
+    if repair is None:
         return None
     answer = _Answer(repair)
     answer.start()
@@ -92,7 +90,7 @@ def _judged(_service: Any, args: Args, kwargs: Kwargs, _outcome: Outcome) -> Non
     )
     if result is None:
         return
-    rule = class_name(type(validator), _LIBRARY)
+    rule = _names.class_name(type(validator), _LIBRARY)
     declare(rule)
     declare(_VERDICT)
     passed, stage = result.outcome == "pass", "input" if logs.property_path == "messages" else "output"

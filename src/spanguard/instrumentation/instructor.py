@@ -11,7 +11,6 @@ validated by whoever reads them, after the loop: of those the last attempt count
 
 from __future__ import annotations
 
-import typing
 from typing import Any, ClassVar, Final
 
 from spanguard._core.border import quiet
@@ -24,8 +23,8 @@ from spanguard.instrumentation._adapter import (
     argument,
     around,
     before,
-    module_of,
 )
+from spanguard.instrumentation._complaints import complaint
 from spanguard.instrumentation._tries import Tries, running
 from spanguard.vocabulary.declared import declare
 
@@ -57,7 +56,7 @@ class Repair(Tries):
         if cause is None:
             attempt.validated(_VERDICT, passed=True)
         elif _refuses(cause):
-            rule = _rule(cause)
+            rule = complaint(cause)
             declare(rule)
             last = cause is not error or attempt.number == self._limit
             attempt.validated(_VERDICT, passed=False, rule=rule, action="blocked" if last else "retried")
@@ -73,16 +72,6 @@ def _over_budget(error: BaseException | None) -> bool:
 
 def _refuses(error: BaseException) -> bool:
     return any(cls.__name__ in _REFUSALS for cls in type(error).__mro__)
-
-
-def _rule(error: Any) -> str:
-    """Return what kind of complaint it is, of those that pydantic knows; validators of the program can make up their own."""
-    if not callable(getattr(error, "errors", None)):
-        return "json_invalid" if type(error).__name__ == "JSONDecodeError" else "value_error"
-    complaints: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
-    kinds = [each.get("type") for each in complaints]
-    known = typing.get_args(module_of("pydantic_core.core_schema").ErrorType)
-    return next((kind for kind in kinds if kind in known), "value_error")
 
 
 def _open(args: Args, kwargs: Kwargs) -> Repair | None:

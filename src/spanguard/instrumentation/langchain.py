@@ -39,8 +39,7 @@ from spanguard.instrumentation._adapter import (
     before,
     module_of,
 )
-from spanguard.instrumentation._chain import Chain, Loop, Try, class_name, run, tried
-from spanguard.instrumentation._tries import nearest
+from spanguard.instrumentation._tries import Chain, Tries, Try, nearest, run, running, tried
 from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import is_published
 
@@ -71,7 +70,7 @@ def _function(runnable: Any) -> Any:
 
 def _called(runnable: Any) -> str:
     """Return what a runnable or a tool is called: its function, or its class."""
-    return _names.function_name(_function(runnable)) or class_name(type(runnable), _LIBRARY)
+    return _names.function_name(_function(runnable)) or _names.class_name(type(runnable), _LIBRARY)
 
 
 def _candidate(chain: Chain, runnable: Any) -> Try:
@@ -86,11 +85,8 @@ def _candidate(chain: Chain, runnable: Any) -> Try:
 # ------------------------------------------------------------------------------------------------- with_retry, on tenacity
 
 
-class _Retry(Loop):
-    """A run of ``with_retry``, whose loop is one of tenacity's."""
-
-    state: Any = None
-    trying: Try | None = None
+class _Retry(Tries):
+    """A run of ``with_retry``, whose loop is one of tenacity's; that loop's state is its owner."""
 
     @quiet
     def returned(self, value: object) -> None:
@@ -103,30 +99,27 @@ class _Retry(Loop):
 def _retrying(args: Args, _kwargs: Kwargs) -> _Retry | None:
     runnable = args[0]
     name = _retries.name(runnable, function=_function(runnable.bound))
-    loop = _Retry(name, runnable.max_attempt_number or None, _LIBRARY)
+    loop = _Retry("retry", name, runnable.max_attempt_number or None, _LIBRARY)
     loop.start()
     return loop if loop.started else None
 
 
 def _entered(manager: Any, _args: Args, _kwargs: Kwargs) -> None:
     loop, state = nearest(_Retry), manager.retry_state
-    if loop is not None and loop.state in (None, state):  # not a loop of somebody else's inside
-        loop.state = state
-        loop.trying = loop.attempt()
-        loop.trying.start()
-        loop.trying.resume()
+    if loop is not None and loop.owner in (None, state):  # not a loop of somebody else's inside
+        loop.owner = state
+        loop.again()
 
 
 def _left(manager: Any, args: Args, kwargs: Kwargs) -> None:
-    loop = nearest(_Retry)
-    if loop is not None and loop.trying is not None and loop.state is manager.retry_state:
-        loop.trying.suspend()
-        loop.trying.finish(argument(args, kwargs, 1, "exc_value"))
+    loop = running(_Retry, manager.retry_state)
+    if loop is not None:
+        loop.leave(argument(args, kwargs, 1, "exc_value"))
 
 
 def _slept(state: Any, _args: Args, _kwargs: Kwargs) -> None:
-    loop = nearest(_Retry)
-    if loop is not None and loop.state is state:
+    loop = running(_Retry, state)
+    if loop is not None:
         loop.scheduled(float(state.upcoming_sleep))
 
 
@@ -143,7 +136,7 @@ class _Fallbacks(Chain):
 
     def __init__(self, runnable: Any) -> None:
         super().__init__(_failovers.name(runnable), 1 + len(runnable.fallbacks), _LIBRARY)
-        self.runnable = runnable
+        self.owner = runnable
 
 
 class _Tried(wrapt.ObjectProxy):  # type: ignore[type-arg]  # older wrapts have no generic one
@@ -172,8 +165,8 @@ def _falling_back(args: Args, _kwargs: Kwargs) -> _Fallbacks:
 
 
 def _candidates(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
-    chain = nearest(_Fallbacks)
-    if chain is None or chain.runnable is not args[0]:
+    chain = running(_Fallbacks, args[0])
+    if chain is None:
         return wrapped(*args, **kwargs)
     return (_Tried(each, chain) for each in wrapped(*args, **kwargs))
 
@@ -181,7 +174,7 @@ def _candidates(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs:
 # ------------------------------------------------------------------------------------------------ middlewares of agents
 
 
-class _Middleware(Loop):
+class _Middleware(Tries):
     """The retries of a middleware, which may turn the last error into a message."""
 
     @quiet
@@ -205,30 +198,30 @@ class _ModelRetry(_Middleware):
             _misuse.detected("fallback_never_used", policy="failover", name=chain.name, library=_LIBRARY)
 
 
-def _model_retry(middleware: Any, _request: Any) -> Loop:
-    return _ModelRetry(_retries.name(middleware), middleware.max_retries + 1, _LIBRARY)
+def _model_retry(middleware: Any, _request: Any) -> Tries:
+    return _ModelRetry("retry", _retries.name(middleware), middleware.max_retries + 1, _LIBRARY)
 
 
-def _tool_retry(middleware: Any, request: Any) -> Loop | None:
+def _tool_retry(middleware: Any, request: Any) -> Tries | None:
     tool = request.tool
     if not middleware._should_retry_tool(tool.name if tool else request.tool_call["name"]):
         return None
-    return _Middleware(_names.known("retry", tool and _called(tool), _LIBRARY), middleware.max_retries + 1, _LIBRARY)
+    return _Middleware("retry", _names.known("retry", tool and _called(tool), _LIBRARY), middleware.max_retries + 1, _LIBRARY)
 
 
 def _model_fallback(middleware: Any, _request: Any) -> Chain:
     return Chain(_failovers.name(middleware), 1 + len(middleware.models), _LIBRARY)
 
 
-def _attempt(operation: Loop | Chain, request: Any) -> Try:
-    return operation.attempt() if isinstance(operation, Loop) else _candidate(operation, request.model)
+def _attempt(operation: Tries, request: Any) -> Try:
+    return _candidate(operation, request.model) if isinstance(operation, Chain) else operation.attempt()
 
 
-def _handling(make: Callable[[Any, Any], Loop | Chain | None]) -> Hook:
+def _handling(make: Callable[[Any, Any], Tries | None]) -> Hook:
     """Put an operation around a middleware's hook, and an attempt around each call of the handler that it is given."""
 
     @quiet
-    def _opened(middleware: Any, args: Args, kwargs: Kwargs) -> Loop | Chain | None:
+    def _opened(middleware: Any, args: Args, kwargs: Kwargs) -> Tries | None:
         operation = make(middleware, argument(args, kwargs, 0, "request"))
         if operation is not None:
             operation.start()
@@ -281,7 +274,7 @@ class _Lookup(Lookup):
     """The lookup that a model makes before it asks the provider; it ends long before the call does."""
 
     def __init__(self, cache: Any) -> None:
-        name = _names.known("cache", class_name(type(cache), _LIBRARY), _LIBRARY)
+        name = _names.known("cache", _names.class_name(type(cache), _LIBRARY), _LIBRARY)
         super().__init__(name, None)
         self.by = policy_attributes(self.policy, name, _LIBRARY)
 

@@ -4,22 +4,32 @@ What is seen: each call of a router, as an operation `retry` with its attempts a
 where fallbacks are configured, around it an operation `failover` with each group of models that was tried. A group is shown
 by its name if that is a published model's, or was declared. What an attempt used is read from the answer where no
 instrumentation of an SDK counts it, of streams only by those.
+
+A deployment that is cooling down is a circuit breaker that is open, named for the deployment's id: in clear if that was
+declared (``model_info={"id": ...}``), else a pseudonym. The router never says that it is over: that is told with the first
+call after it that the deployment answers, or with its next cooldown.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
+from spanguard._core import clock
 from spanguard._core.border import quiet
+from spanguard._core.breaker import transition
+from spanguard._core.gate import SECOND
 from spanguard._core.scope import Scope
 from spanguard.instrumentation import _names
-from spanguard.instrumentation._adapter import Args, Instrumentor, Kwargs, Outcome, Patch, after, argument, around
-from spanguard.instrumentation._tries import Chain, Tries, running
-from spanguard.vocabulary.models import model_name
+from spanguard.instrumentation._adapter import Args, Clearable, Instrumentor, Kwargs, Outcome, Patch, after, argument, around
+from spanguard.instrumentation._tries import Chain, Tries, Try, running
+from spanguard.vocabulary.declared import declare
+from spanguard.vocabulary.models import is_published
 
 _LIBRARY: Final = "litellm"
 _FALLBACKS: Final = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+_cooling: Final[dict[object, int]] = {}
 _OLD, _NEW = "litellm.router", "litellm.router_python_core"
 
 
@@ -36,10 +46,16 @@ def _fall_back(args: Args, kwargs: Kwargs) -> Scope | None:
     router = args[0]
     if running(Chain, router) is not None or not any(kwargs.get(each, getattr(router, each)) for each in _FALLBACKS):
         return None
-    chain = Chain(_name("failover"), _LIBRARY)
+    chain = Chain(_name("failover"), None, _LIBRARY)
     chain.owner = router
     chain.start()
     return chain if chain.started else None
+
+
+def _candidate(chain: Chain, group: str) -> Try:
+    if is_published(group) or group == _LIBRARY:
+        declare(group)
+    return chain.next(group)
 
 
 @quiet
@@ -47,7 +63,7 @@ def _begin(router: Any, kwargs: Kwargs) -> Retries | None:
     """Begin the turn of a group of models, and return its retries if it has any."""
     chain, group = running(Chain, router), kwargs.get("model")
     if chain is not None:
-        chain.turn(model_name(group) if isinstance(group, str) and group else _LIBRARY)
+        chain.enter(_candidate(chain, group if isinstance(group, str) and group else _LIBRARY))
     asked = kwargs.get("num_retries")
     limit = router.num_retries if asked is None else asked
     by_error = router.retry_policy or router.model_group_retry_policy  # then how often depends on the error
@@ -95,7 +111,37 @@ async def _make_call(wrapped: Callable[..., Any], router: Any, args: Args, kwarg
             retries.leave(error)
             raise
         retries.leave(None)
+    _answered(response)
     return response
+
+
+def _cooled(cache: Any, args: Args, kwargs: Kwargs, _outcome: Outcome) -> None:
+    deployment, given = argument(args, kwargs, 0, "model_id"), argument(args, kwargs, 3, "cooldown_time")
+    _used(deployment)
+    if deployment in _cooling:
+        return
+    if len(_cooling) >= _names.MOST:
+        _cooling.clear()
+    seconds = cache.default_cooldown_time if given is None else given
+    _cooling[deployment] = clock.ticks() + int(seconds * SECOND)
+    _tell(deployment, "closed", "open", seconds)
+
+
+def _used(deployment: object) -> None:
+    """Hear that a deployment was asked; what was sent before its cooldown may come back during it."""
+    if clock.ticks() >= _cooling.get(deployment, sys.maxsize):
+        del _cooling[deployment]
+        _tell(deployment, "open", "closed")
+
+
+def _tell(deployment: object, old: str, new: str, seconds: float | None = None) -> None:
+    name = _names.given("circuit_breaker", deployment, None) or _LIBRARY
+    transition(name, old, new, failures=None, reset_timeout=seconds, scope=None, library=_LIBRARY)
+
+
+@quiet
+def _answered(response: Any) -> None:
+    _used((getattr(response, "_hidden_params", None) or {}).get("model_id"))
 
 
 def _waits(router: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
@@ -119,4 +165,9 @@ class LiteLLMInstrumentor(Instrumentor):
 
     library = _LIBRARY
     requires: ClassVar[tuple[str, ...]] = ("litellm >= 1.83, < 2",)
-    patches: ClassVar[tuple[Patch, ...]] = (*_patches(_OLD, "Router", "< 1.109"), *_patches(_NEW, "PythonCore", ">= 1.109"))
+    known: ClassVar[tuple[Clearable, ...]] = (_cooling,)
+    patches: ClassVar[tuple[Patch, ...]] = (
+        *_patches(_OLD, "Router", "< 1.109"),
+        *_patches(_NEW, "PythonCore", ">= 1.109"),
+        Patch("litellm.router_utils.cooldown_cache", "CooldownCache.add_deployment_to_cooldown", after(_cooled)),
+    )

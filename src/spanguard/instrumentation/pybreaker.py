@@ -31,7 +31,8 @@ from spanguard.instrumentation._adapter import (
     before,
     module_of,
 )
-from spanguard.instrumentation._breakers import Call, passing, running
+from spanguard.instrumentation._breakers import Call, passing
+from spanguard.instrumentation._tries import running
 
 _LIBRARY: Final = "pybreaker"
 _POLICY: Final = "circuit_breaker"
@@ -50,7 +51,7 @@ def _made(breaker: Any, args: Args, kwargs: Kwargs) -> None:
 def _open(breaker: Any) -> Call | None:
     state = _state(breaker._state.name)
     scope = current_scope()
-    if isinstance(scope, Call) and scope.breaker is breaker and scope.state == "open":
+    if isinstance(scope, Call) and scope.owner is breaker and scope.state == "open":
         scope.goes_on(state)  # an open breaker tries again: it half-opens, and calls itself
         return None
     name = _names_of.name(breaker, named=breaker.name)
@@ -69,14 +70,14 @@ def _ended(call: Call, result: object) -> None:
 
 
 def _streaming(state: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
-    call = running(state._breaker)
+    call = running(Call, state._breaker)
     if call is not None and inspect.isgenerator(outcome.result):
         _streams[outcome.result] = _streams[argument(args, kwargs, 0, "wrapped_generator")] = call
 
 
 def _of(state: Any) -> tuple[Call | None, bool]:
     """Return the call that a state judges, and whether it is that of a stream, which ends with the verdict."""
-    call = running(state._breaker)
+    call = running(Call, state._breaker)
     if call is not None:
         return call, False
     frame = _names.caller()

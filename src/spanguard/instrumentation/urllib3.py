@@ -11,12 +11,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from spanguard._core import clock
-from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
 from spanguard._core.gate import SECOND
-from spanguard._core.operation import Operation
-from spanguard._core.scope import current_scope
 from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import (
     Args,
@@ -28,67 +25,39 @@ from spanguard.instrumentation._adapter import (
     argument,
     module_of,
 )
+from spanguard.instrumentation._tries import Tries, running
 
 _LIBRARY: Final = "urllib3"
 
 
-class Request(Operation):
+class Request(Tries):
     """One request, however often it is sent."""
 
     def __init__(self, pool: object, name: str, limit: int | None) -> None:
         super().__init__("retry", name, limit, _LIBRARY)
-        self.pool = pool
+        self.owner = pool
         self.name = name
-        self.sent: Attempt | None = None
         self._gave_up = False
-
-    @quiet
-    def send(self) -> None:
-        """Begin an attempt."""
-        self.sent = self.attempt()
-        self.sent.start()
-        self.sent.resume()
 
     @quiet
     def failed(self, status: int | None, error: BaseException | None, *, gave_up: bool) -> None:
         """Hear that what was sent came to nothing."""
-        attempt, self.sent = self.sent, None
         self._gave_up = gave_up
-        if attempt is not None:
-            if error is None and status is not None:
-                attempt.error = from_status(status)
-            attempt.suspend()
-            attempt.finish(error)
-
-    @quiet
-    def end(self, error: BaseException | None) -> None:
-        """Hear that the request is over."""
-        attempt, self.sent = self.sent, None
-        if attempt is not None:
-            attempt.suspend()
-            attempt.finish(error)
-        self.finish(error)
+        if self.trying is not None and error is None and status is not None:
+            self.trying.error = from_status(status)
+        self.leave(error)
 
     def _tried_all(self) -> bool:
         return self._gave_up
 
 
-def _running(pool: object = None) -> Request | None:
-    scope = current_scope()
-    while scope is not None:
-        if isinstance(scope, Request) and not scope.done and pool in (None, scope.pool):
-            return scope
-        scope = scope.parent
-    return None
-
-
 @quiet
 def _open(pool: Any, args: Args, kwargs: Kwargs) -> Request | None:
     """Return the operation of a request that may be sent again, or None if it may not, or is one already."""
-    known = _running(pool)
+    known = running(Request, pool)
     if known is not None:
-        if known.sent is None:
-            known.send()
+        if known.trying is None:
+            known.again()
         return None
     retries = argument(args, kwargs, 4, "retries")
     retry = module_of("urllib3.util.retry").Retry
@@ -108,14 +77,14 @@ def _urlopen(wrapped: Callable[..., Any], pool: Any, args: Args, kwargs: Kwargs)
     if request is None:
         return wrapped(*args, **kwargs)
     request.resume()
-    request.send()
+    request.again()
     try:
         response = wrapped(*args, **kwargs)
     except BaseException as error:
-        request.end(error)
+        request.finish(error)
         raise
     else:
-        request.end(None)
+        request.finish(None)
         return response
     finally:
         request.suspend()
@@ -123,7 +92,7 @@ def _urlopen(wrapped: Callable[..., Any], pool: Any, args: Args, kwargs: Kwargs)
 
 def _increment(_retry: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
     response, error = argument(args, kwargs, 2, "response"), argument(args, kwargs, 3, "error")
-    request = _running(argument(args, kwargs, 4, "_pool"))
+    request = running(Request, argument(args, kwargs, 4, "_pool"))
     redirected = error is None and response is not None and bool(response.get_redirect_location())
     if request is None or redirected:
         return
@@ -140,14 +109,14 @@ def _sleep(wrapped: Callable[..., Any], retry: Any, args: Args, kwargs: Kwargs) 
 
 @quiet
 def _slept(retry: Any, response: Any, elapsed: int) -> None:
-    request = _running()
+    request = running(Request)
     if request is not None:
         asked = response is not None and retry.respect_retry_after_header and bool(response.headers.get("Retry-After"))
         request.scheduled(elapsed / SECOND, source="retry_after" if asked else "backoff")
 
 
 def _may_retry(retry: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
-    request = _running()
+    request = running(Request)
     method, status = argument(args, kwargs, 0, "method"), argument(args, kwargs, 1, "status_code")
     if request is None or outcome.result or not retry.status_forcelist or status not in retry.status_forcelist:
         return

@@ -156,17 +156,23 @@ def begin_at_nothing(provider: MeterProvider) -> None:
     cumulative, would be counted once in each process.
     """
     try:
-        consumer = provider._measurement_consumer
-        consumer._lock = threading.Lock()
-        for reader, storage in consumer._reader_storages.items():
-            storage._lock = threading.RLock()
-            storage._instrument_view_instrument_matches = {}
+        for reader in forget_counts(provider):
             if isinstance(reader, PeriodicExportingMetricReader):
                 reader._export_lock = threading.Lock()
                 if not reader._shutdown_event.is_set():
                     reader._shutdown_event = threading.Event()
     except AttributeError:
         _log.warning("this version of the SDK keeps metrics in another way: a forked child may count its parent's again")
+
+
+def forget_counts(provider: MeterProvider) -> Iterable[object]:
+    """Forget what was counted so far, and return the provider's readers; raises `AttributeError` for an unknown SDK."""
+    consumer = provider._measurement_consumer
+    consumer._lock = threading.Lock()
+    for storage in consumer._reader_storages.values():
+        storage._lock = threading.RLock()
+        storage._instrument_view_instrument_matches = {}
+    return consumer._reader_storages
 
 
 def become_own(providers: Iterable[object], attributes: Mapping[str, str]) -> None:

@@ -5,14 +5,21 @@ The attribute is stable in the HTTP conventions, and none of Python's instrument
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import Final
 
-from opentelemetry import trace
+from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context, get_value
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.trace import SpanKind
 
+from spanguard.pipeline.forked import at_end_of_worker, forget_counts
+from spanguard.pipeline.servers import flush_before_end
+from spanguard.pipeline.together import Together
 from spanguard.semconv import HTTP_METHOD, HTTP_RESEND, RESENT
+from spanguard.settings import Settings
 
 _ADDED: Final = "_spanguard_resend"
 
@@ -43,7 +50,34 @@ def add(provider: TracerProvider) -> None:
 
 
 def post_instrument() -> None:
-    """Stamp the HTTP spans of the program's provider: for `opentelemetry-instrument`, after it has set up everything."""
+    """Finish what `opentelemetry-instrument` has set up: stamp HTTP spans, and let no worker end before all is sent."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         add(provider)
+    flush_before_end(_flush)
+    _expect_end()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_begin_in_child)
+
+
+def _begin_in_child() -> None:
+    # The SDK lets a child count on from what its parent has counted. Whose exporter it is, decides; ours adds processes up.
+    meters = metrics.get_meter_provider()
+    if "spanguard" in os.environ.get("OTEL_METRICS_EXPORTER", "") and isinstance(meters, MeterProvider):
+        with contextlib.suppress(AttributeError):
+            forget_counts(meters)
+    _expect_end()
+
+
+def _expect_end() -> None:
+    at_end_of_worker(_flush, _flush)
+
+
+def _flush() -> None:
+    providers: tuple[object, ...] = (
+        trace.get_tracer_provider(),
+        metrics.get_meter_provider(),
+        _logs.get_logger_provider(),
+    )
+    flushes = [getattr(each, "force_flush", None) for each in providers]
+    Together(each for each in flushes if each is not None).done_within(Settings.tolerant()[0].exit_timeout)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -18,7 +16,9 @@ from spanguard import semconv
 from spanguard.pipeline.destinations import Signal
 from spanguard.pipeline.forked import at_end_of_worker, become_own, begin_at_nothing, new_session, take_note_of_birth
 from spanguard.pipeline.providers import Provider
+from spanguard.pipeline.servers import flush_before_end
 from spanguard.pipeline.spooling_courier import end_within
+from spanguard.pipeline.together import Together
 
 _log: Final = logging.getLogger("spanguard")
 
@@ -34,7 +34,7 @@ class Pipeline:
         self.destinations: dict[Signal, str] = dict(destinations)
         self._exit_timeout = exit_timeout
         self._ending = threading.Lock()  # taken once, by the first who shuts down
-        self._end: _Together | None = None
+        self._end: Together | None = None
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Send what has been recorded so far; whether all of it was sent within ``timeout`` seconds (default 10).
@@ -45,7 +45,7 @@ class Pipeline:
             return False
         milliseconds = int(timeout * 1000)
         flushes = [partial(provider.force_flush, milliseconds) for provider in self._providers.values()]
-        return _Together(flushes).done_within(timeout)
+        return Together(flushes).done_within(timeout)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Send what is left and stop, within ``timeout`` seconds (default: the setting ``exit_timeout``, 2).
@@ -66,6 +66,7 @@ class Pipeline:
     def shut_down_at_exit(self) -> None:
         """Shut down when the interpreter ends, or a worker process of `multiprocessing`."""
         atexit.register(self.shutdown)
+        flush_before_end(lambda: self.flush(self._exit_timeout))
         self._expect_end()
 
     def begin_in_child(self) -> None:
@@ -85,43 +86,4 @@ class Pipeline:
             self._get_ready()
 
     def _get_ready(self) -> None:
-        self._end = self._end or _Together(provider.shutdown for provider in self._providers.values())
-
-
-class _Together:
-    """Works that are done at the same time, each in a daemon thread that waits for the word to begin.
-
-    The SDK's own shutdown waits up to 30 seconds for a collector that does not answer; these threads can be left behind.
-    """
-
-    def __init__(self, works: Iterable[Callable[[], object]]) -> None:
-        self._begin = threading.Event()
-        self._failed = False
-        self._works = list(works)
-        self._threads: list[threading.Thread] = []
-        with contextlib.suppress(RuntimeError):  # too late for threads: they are done one after the other
-            for work in self._works:
-                thread = threading.Thread(target=self._wait_and_try, args=(work,), name="spanguard-shutdown", daemon=True)
-                thread.start()
-                self._threads.append(thread)
-
-    def done_within(self, timeout: float) -> bool:
-        """Begin, and wait no longer than the timeout; whether all succeeded by then."""
-        self._begin.set()
-        deadline = time.monotonic() + timeout
-        for work in self._works[len(self._threads) :]:
-            self._try(work)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not self._failed and not any(thread.is_alive() for thread in self._threads)
-
-    def _wait_and_try(self, work: Callable[[], object]) -> None:
-        self._begin.wait()
-        self._try(work)
-
-    def _try(self, work: Callable[[], object]) -> None:
-        try:
-            self._failed |= work() is False
-        except Exception as error:
-            self._failed = True
-            _log.warning("telemetry could not all be sent (%s)", type(error).__name__)
+        self._end = self._end or Together(provider.shutdown for provider in self._providers.values())

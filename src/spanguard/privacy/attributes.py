@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from opentelemetry.attributes import BoundedAttributes
@@ -10,7 +10,7 @@ from opentelemetry.attributes import BoundedAttributes
 from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, rule_of
 from spanguard.privacy.free import free_value
 from spanguard.privacy.redactions import dropped_key, redacted
-from spanguard.privacy.rules import DROPPED, LARGEST, Clean, Each, Flag, Number, Rule, Text, _Dropped
+from spanguard.privacy.rules import DROPPED, LARGEST, MOST_ELEMENTS, Clean, Each, Flag, Number, Rule, Text, _Dropped
 from spanguard.semconv import CONTENT_FIELDS, CONTENT_LENGTH
 from spanguard.vocabulary.pseudonyms import Pseudonym
 
@@ -28,54 +28,63 @@ _FLAGS: Final = frozenset(key for key, rule in ATTRIBUTES.items() if isinstance(
 
 def clean_attributes(attributes: Mapping[str, object] | None, signal: str) -> dict[str, Clean]:
     """Return what may leave of the attributes of a span, an event, a link, a log record or a point of a metric."""
-    if not attributes:
-        return {}
-    # A live span's attributes can be added to meanwhile; and the SDK's own mapping is slow to walk.
-    raw = dict(attributes._dict if type(attributes) is BoundedAttributes else attributes)
-    return cast("dict[str, Clean]", raw) if _is_clean(raw) else _sorted_out(raw, signal)
+    # A live span's attributes can be added to meanwhile; the SDK's own mapping is slow to walk and to ask for its length.
+    raw: dict[str, Any] = attributes._dict.copy() if type(attributes) is BoundedAttributes else dict(attributes or ())
+    return raw if _is_clean(raw) else _sorted_out(raw, signal)
 
 
-def _is_clean(attributes: dict[str, Any]) -> bool:  # noqa: C901, PLR0911 - the hot path, in one loop
+def _is_clean(attributes: dict[str, Any]) -> bool:  # noqa: C901, PLR0911, PLR0912 - the hot path, in one loop
     """Whether all attributes may leave as they are: the usual case, decided by look-ups alone.
 
     Only what rules have accepted before is accepted here; everything else is for the rules to decide.
     """
+    texts, whole = _KEPT, _WHOLE
     try:
         for key, value in attributes.items():
             kind = type(value)
             if type(key) is not str:
                 return False
             if kind is str:
-                if value not in _KEPT[key]:
+                if value not in texts[key]:
                     return False
-            elif kind is int or kind is float:
-                low, high = _WHOLE[key] if kind is int else _REAL[key]
+            elif kind is int:
+                low, high = whole[key]
+                if value < low or value > high:  # one comparison of small numbers each, which is quicker than both in a chain
+                    return False
+            elif kind is float:
+                low, high = _REAL[key]
                 if not low <= value <= high:  # also false for NaN
                     return False
             elif kind is tuple:
                 kept = _KEPT_EACH[key]
+                if len(value) > MOST_ELEMENTS:
+                    return False
                 for element in value:
                     if type(element) is not str or element not in kept:
                         return False
-            elif not (key in _FLAGS if kind is bool else kind is Pseudonym and key in _KEPT):
+            elif not (key in _FLAGS if kind is bool else kind is Pseudonym and key in texts):
                 return False
     except KeyError:  # a key without a rule of this kind
         return False
     return True
 
 
-def _sorted_out(raw: dict[str, object], signal: str) -> dict[str, Clean]:
+def _sorted_out(raw: dict[str, Any], signal: str) -> dict[str, Clean]:
     """Return what may leave where something may not: its length is taken, it is dropped or replaced, and counted."""
     kept: dict[str, Clean] = {}
     content = fields = 0
-    for key, value in raw.items():
-        rule = rule_of(key) if type(key) is str else None
-        cleaned = rule.clean(value) if rule is not None else _unknown(key, value)
-        if rule is not None and rule.content:
-            fields += 1
-            content += _length(value)
+    for given, found in raw.items():
+        key = given if type(given) is str else _plain(given)
+        value = found if type(found) in _EXACT else _plain(found)
+        rule = rule_of(key)
+        cleaned = _unknown(key, value) if rule is None else rule.clean(value)
         if not isinstance(cleaned, _Dropped):
             kept[key] = cleaned
+            if cleaned is value:
+                continue
+        elif rule is not None and rule.content:
+            fields += 1
+            content += _length(value)
         _count(signal, key, value, rule, cleaned)
     if fields:
         kept[CONTENT_LENGTH] = bucket(content)
@@ -101,6 +110,23 @@ def bucket(length: int) -> int:
     return 1 << max(0, min(length, _LONGEST_CONTENT) - 1).bit_length() if length else 0
 
 
+def _plain(value: Any) -> Any:
+    """Return the text or number that a member of an enumeration is too (`HTTPStatus.OK`), asking none of its own methods."""
+    kind = type(value)
+    for base, taken in _TAKEN:
+        if issubclass(kind, base):
+            return taken(value)
+    return value
+
+
+_EXACT: Final = frozenset({str, int, float, bool, tuple, Pseudonym})
+_TAKEN: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
+    (str, str.__str__),
+    (int, int.__index__),
+    (float, float.__float__),
+)
+
+
 def _unknown(key: object, value: object) -> Clean | _Dropped:
     return free_value(key, value) if type(key) is str else DROPPED
 
@@ -110,8 +136,6 @@ def _length(value: object) -> int:
 
 
 def _count(signal: str, key: object, value: object, rule: Rule | None, cleaned: Clean | _Dropped) -> None:
-    if cleaned is value:
-        return
     if type(cleaned) is Pseudonym:
         redacted(signal, "attribute", "pseudonym")
     elif not isinstance(cleaned, _Dropped):

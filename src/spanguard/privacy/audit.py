@@ -6,7 +6,9 @@ thought about it. `spanguard.privacy.audit_json` reads OTLP-JSON, `audit_store` 
 
 Names are the one thing that another process cannot judge: a policy's name is clear where it was a literal of the code or
 was declared. One that has the form of a name in code is reported as ``undeclared_name``, a doubt; any other as a violation.
-Declare the program's names (`spanguard.declare`) in the process that audits, and no doubt is left.
+Names of spans, events, metrics, agents and the like are clear only where they were declared: ``unknown_name`` is a violation
+for whoever did not declare them too. Declare the program's names (`spanguard.declare`) in the process that audits, and
+neither is left.
 """
 
 from __future__ import annotations

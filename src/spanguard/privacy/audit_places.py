@@ -66,7 +66,7 @@ def metric_name(value: object) -> Reason | None:
     """Judge the name of a metric: of the conventions, or declared."""
     if type(value) is not str:
         return "wrong_type"
-    return None if metric(value) or looks_like_one(value) or is_declared(value) else "not_in_vocabulary"
+    return None if metric(value) or looks_like_one(value) or is_declared(value) else values.unknown_name(value)
 
 
 def unit(value: object, name: str) -> Reason | None:
@@ -87,8 +87,8 @@ def _summed(value: Any, point: Any, largest: float) -> Reason | None:
     return values.summed(largest, point.count)(value)
 
 
-def _extreme(value: Any, point: Any, largest: float) -> Reason | None:
-    return values.extreme(value, largest, point.count)
+def _extreme(value: Any, _point: Any, largest: float) -> Reason | None:
+    return values.extreme(value, largest)
 
 
 def _measured(value: Any, _message: Any, largest: float) -> Reason | None:

@@ -217,7 +217,7 @@ def _largest(row: Row) -> float:
 
 
 def _extreme(value: Any, row: Row) -> Reason | None:
-    return values.extreme(value, _largest(row), row.get("count") or 0)
+    return values.extreme(value, _largest(row))
 
 
 def _counted(row: Row) -> float:

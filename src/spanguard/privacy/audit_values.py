@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from spanguard import semconv
-from spanguard.privacy import modes
 from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, is_event, is_schema_url, is_scope, rule_of
-from spanguard.privacy.conventions.known import MODEL
+from spanguard.privacy.conventions.known import ERROR, MODEL
 from spanguard.privacy.conventions.stack import Stack, is_stack
-from spanguard.privacy.names import _TAILS, _WORDS
-from spanguard.privacy.rules import LARGEST, Rule
+from spanguard.privacy.modes import PLAIN, is_plain
+from spanguard.privacy.names import TAILS, WORDS
+from spanguard.privacy.rules import LARGEST, Rule, Text
 from spanguard.vocabulary.declared import is_declared, is_declared_key
 from spanguard.vocabulary.models import is_published
 from spanguard.vocabulary.pseudonyms import Pseudonym, looks_like_one
@@ -32,6 +32,7 @@ Reason = Literal[
     "not_an_id",
     "unknown_field",
     "undeclared_name",
+    "unknown_name",
 ]
 Check = Callable[[object], Reason | None]
 
@@ -100,9 +101,14 @@ def _under(rule: Rule, key: str, value: object) -> Reason | None:
     same = type(cleaned) is type(given) and cleaned == given and str(cleaned) == str(given)  # True is 1, and 1.0 is 1
     if same or (type(rule) is Stack and type(value) is str and is_stack(value)):
         return None
-    if key in _OWN_NAMES and type(value) is str:
+    return _refused_text(rule, key, value) if type(value) is str else _refused(value)
+
+
+def _refused_text(rule: Rule, key: str, value: str) -> Reason | None:
+    if key in _OWN_NAMES:
         return None if _is_drawn(key, value) else _own_name(key, value)
-    return _refused(value)
+    takes_names = rule in (MODEL, ERROR) or (isinstance(rule, Text) and rule.takes_names())
+    return unknown_name(value) if takes_names else "not_in_vocabulary"
 
 
 def _free(key: str, value: object) -> Reason | None:
@@ -114,7 +120,7 @@ def _free(key: str, value: object) -> Reason | None:
     if type(value) is int or type(value) is float:
         return None if -LARGEST <= value <= LARGEST else "out_of_range"
     if type(value) is str:
-        return None if not value or is_declared(value) or looks_like_one(value) else "not_in_vocabulary"
+        return None if not value or is_declared(value) or looks_like_one(value) else unknown_name(value)
     return "wrong_type"
 
 
@@ -129,8 +135,8 @@ def _own_name(key: str, value: str) -> Reason:
     In the process that wrote it, it was a literal of the code or was declared, or it would be a pseudonym now. That cannot be
     told from here; what can be told is whether it has the form of a name that stands in code.
     """
-    looks_given = key in _OWN_IDS and len(value) <= _LONGEST_ID and modes._PLAIN.issuperset(value)  # "build-20261121.4"
-    plain = modes.is_plain(value) or looks_given or MODEL.clean(value) == value
+    looks_given = key in _OWN_IDS and len(value) <= _LONGEST_ID and PLAIN.issuperset(value)  # "build-20261121.4"
+    plain = is_plain(value) or looks_given or MODEL.clean(value) == value
     return "undeclared_name" if plain else "not_in_vocabulary"
 
 
@@ -154,10 +160,18 @@ def _refused(value: object) -> Reason:
         return "out_of_range"
     if type(value) is tuple or type(value) is list:
         return "nested" if NESTED in value else _refused(value[0]) if value else "wrong_type"
-    return "not_in_vocabulary" if type(value) is str else "wrong_type"
+    return "wrong_type"
 
 
 # --------------------------------------------------------------------------------------------------------------- names
+
+
+def unknown_name(value: str) -> Reason:
+    """Say what a name is that no vocabulary has: one that the program may have declared, or nothing that a name could be.
+
+    Unlike our own, names of others are never clear by being literals; if the program declares them, so can the auditor.
+    """
+    return "unknown_name" if is_plain(value) else "not_in_vocabulary"
 
 
 def _name(known: Callable[[str], bool]) -> Check:
@@ -167,7 +181,7 @@ def _name(known: Callable[[str], bool]) -> Check:
         if type(value) is not str:
             return "wrong_type"
         fine = not value or looks_like_one(value) or known(value) or is_declared(value)
-        return None if fine else "not_in_vocabulary"
+        return None if fine else unknown_name(value)
 
     return check
 
@@ -183,13 +197,14 @@ def span_name(name: object, attributes: Mapping[str, object]) -> Reason | None:
     }
 
     def known(part: str) -> bool:
-        return part in _WORDS or part in told or looks_like_one(part) or is_declared(part)
+        return part in WORDS or part in told or looks_like_one(part) or is_declared(part)
 
-    for tail in _TAILS:
+    for tail in TAILS:
         name = name.removesuffix(tail)
     first, _, rest = name.partition(" ")
-    fine = not name or known(name) or (known(first) and known(rest))
-    return None if fine else "not_in_vocabulary"
+    if not name or known(name) or (known(first) and known(rest)):
+        return None
+    return unknown_name(rest if rest and known(first) else name)
 
 
 scope_name: Final = _name(is_scope)
@@ -290,9 +305,9 @@ def bounds(values: Iterable[float], largest: float) -> Reason | None:
     return any_wrong(check, given) or (None if list(given) == sorted(set(given)) else "out_of_range")
 
 
-def extreme(value: object, largest: float, measurements: int) -> Reason | None:
-    """Judge the smallest or largest measurement; of none it is infinite."""
-    if measurements == 0 and type(value) is float and math.isinf(value):
+def extreme(value: object, largest: float) -> Reason | None:
+    """Judge the smallest or largest measurement; it is infinite where none is recorded."""
+    if type(value) is float and math.isinf(value):
         return None
     return within(-largest, largest)(value)
 

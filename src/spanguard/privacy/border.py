@@ -25,8 +25,8 @@ def guarded(signal: str, clean: Callable[P, R], *args: P.args, **kwargs: P.kwarg
         return None
 
 
-def guarded_each(signal: str, clean: Callable[[T], T], batch: Iterable[T]) -> list[T]:
-    """Return what ``clean`` makes of each of them, without those for which it fails."""
+def guarded_each(signal: str, clean: Callable[[T], R | None], batch: Iterable[T]) -> list[R]:
+    """Return what ``clean`` makes of each of them, without those of which it makes nothing or for which it fails."""
     return [cleaned for each in batch if (cleaned := guarded(signal, clean, each)) is not None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from spanguard.privacy import modes
+from spanguard.privacy.modes import in_force, is_plain
 from spanguard.privacy.rules import DROPPED, LARGEST, Clean, _Dropped
 from spanguard.vocabulary.declared import is_declared, is_declared_key
 from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
@@ -20,7 +20,7 @@ _TELLING: Final = frozenset("@/\\~$={}<>[]()\"'`|&;#%?*:+")
 def free_value(key: str, value: object) -> Clean | _Dropped:
     """Return what may leave of a value under a key that no convention knows."""
     declared = is_declared_key(key)
-    balanced = modes.mode == "balanced" and (declared or modes.is_plain(key))
+    balanced = in_force.mode == "balanced" and (declared or is_plain(key))
     if not (declared or balanced):
         return DROPPED
     if type(value) is bool or type(value) is Pseudonym:

@@ -10,9 +10,9 @@ from opentelemetry.context import Context
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 
-from spanguard.privacy import modes
 from spanguard.privacy.attributes import bucket, clean_attributes
 from spanguard.privacy.border import lost
+from spanguard.privacy.modes import in_force
 from spanguard.privacy.parts import clean_flags, clean_id, clean_resource, clean_scope, clean_time, event_name
 from spanguard.privacy.redactions import redacted
 from spanguard.semconv import CONTENT_FIELDS, CONTENT_LENGTH
@@ -28,13 +28,16 @@ _SEVERITIES: Final = frozenset(
 )
 
 
+_LONGEST: Final = max(map(len, _SEVERITIES))
+
+
 class CleanLogRecord(LogRecord):
     """A log record that is clean already, known by its class."""
 
 
 def clean_log(data: Record) -> Record:
     """Return the log record as it may leave, in a new one; emptied if that fails."""
-    if type(data.log_record) is CleanLogRecord or modes.mode == "off":
+    if type(data.log_record) is CleanLogRecord or in_force.mode == "off":
         return data
     try:
         scope, resource = clean_scope(data.instrumentation_scope), clean_resource(data.resource)
@@ -77,7 +80,7 @@ def _bare(record: LogRecord) -> CleanLogRecord:
 
 
 def _severity(text: object) -> str | None:
-    if type(text) is str and (not text or text.upper() in _SEVERITIES):
+    if type(text) is str and (not text or (len(text) <= _LONGEST and text.upper() in _SEVERITIES)):
         return text or None
     if text is not None:
         redacted("log", "name", "not_in_vocabulary")

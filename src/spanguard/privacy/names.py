@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from spanguard import semconv
-from spanguard.privacy import modes
+from spanguard.privacy.conventions.data import DATABASE_OPERATIONS, MESSAGING_OPERATIONS
+from spanguard.privacy.modes import in_force, is_plain
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import LONGEST, Clean
 from spanguard.vocabulary.declared import is_declared
@@ -15,25 +16,22 @@ from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
 EMPTIED: Final = "redacted"
 """Name of a span that could not be cleaned."""
 
-# First words of the names of spans: HTTP methods, operations of the conventions for GenAI, databases, messaging and RPC, and
-# our policies. What follows one must be an attribute of the same span.
-_WORDS: Final = frozenset(
+WORDS: Final = frozenset(
     {
         *semconv.HTTP_METHODS,
         *semconv.OPERATIONS,
         *semconv.POLICIES,
-        *("HTTP", "attempt", "llm_call", EMPTIED),
-        *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "BEGIN", "COMMIT"),
-        *("ROLLBACK", "SAVEPOINT", "RELEASE", "WITH", "PRAGMA", "EXPLAIN", "SET", "SHOW", "CALL", "EXEC", "VACUUM", "COPY"),
-        *("EXPIRE", "HGET", "HSET", "HGETALL", "INCR", "LPUSH", "RPUSH", "LPOP", "RPOP", "MGET", "MSET", "PING"),
-        *("find", "insert", "update", "aggregate", "count", "distinct", "getMore", "connect", "connection", "query"),
-        *("send", "receive", "process", "publish", "settle", "create", "consume", "poll", "ack", "nack", "deliver"),
+        *DATABASE_OPERATIONS,
+        *MESSAGING_OPERATIONS,
+        *("HTTP", "attempt", "llm_call", EMPTIED, "connection"),
         *("request", "response", "chain", "agent", "agent run", "running tools", "running tool", "tool", "workflow"),
         *("tcp.connect", "tls.connect", "dns.lookup", "invoke", "run", "embedding", "completion", "parse"),
     }
 )
-# What ASGI's instrumentation hangs on the name of the server's span.
-_TAILS: Final = (" http send", " http receive", " websocket send", " websocket receive")
+"""First words of the names of spans: HTTP methods, operations of the conventions for GenAI, databases, messaging and RPC, and
+our policies. What follows one must be an attribute of the same span."""
+TAILS: Final = (" http send", " http receive", " websocket send", " websocket receive")
+"""What ASGI's instrumentation hangs on the name of the server's span."""
 _OF: Final = "span.name"
 
 
@@ -43,23 +41,23 @@ def span_name(name: object, attributes: Mapping[str, Clean]) -> str:
         return name
     if type(name) is not str or not name:
         return EMPTIED
-    if name in accepted:
+    if name in _accepted:
         return name
-    if len(name) <= LONGEST and (_is_known(name, attributes) or (modes.mode == "balanced" and modes.is_plain(name))):
-        if len(accepted) < _MOST_KEPT and modes.mode == "strict":
-            accepted.add(name)
+    if len(name) <= LONGEST and (_is_known(name, attributes) or (in_force.mode == "balanced" and is_plain(name))):
+        if len(_accepted) < _MOST_KEPT and in_force.mode == "strict":
+            _accepted.add(name)
         return name
     redacted("span", "name", "pseudonym")
     return _rebuilt(name, attributes) or pseudonym(name, _OF)
 
 
 def _is_known(name: str, attributes: Mapping[str, Clean]) -> bool:
-    if name in _WORDS or is_declared(name):
+    if name in WORDS or is_declared(name):
         return True
-    for tail in _TAILS:
+    for tail in TAILS:
         name = name.removesuffix(tail)
     first, _, rest = name.partition(" ")
-    return first in _WORDS and (not rest or is_declared(rest) or _stands_in(rest, attributes))
+    return first in WORDS and (not rest or is_declared(rest) or _stands_in(rest, attributes))
 
 
 def _stands_in(rest: str, attributes: Mapping[str, Clean]) -> bool:
@@ -74,13 +72,13 @@ def _rebuilt(name: str, attributes: Mapping[str, Clean]) -> str | None:
             parts = [attributes.get(key) for key in about]
             return " ".join([verb, *(part for part in parts if isinstance(part, str) and type(part) is not Pseudonym)][:2])
     first = name[:_LONGEST_WORD].partition(" ")[0]
-    return first if first in _WORDS else None
+    return first if first in WORDS else None
 
 
 _LONGEST_WORD: Final = 24
 _MOST_KEPT: Final = 2000
-accepted: set[str] = set()
-"""Names that were accepted: each consists of clear words and clear values, whatever span it stands on next."""
+# Names that were accepted: each consists of clear words and clear values, whatever span it stands on next.
+_accepted: set[str] = set()
 _NAMED_BY: Final = (
     (semconv.GEN_AI_OPERATION, (semconv.GEN_AI_MODEL, semconv.GEN_AI_RESPONSE_MODEL)),
     (semconv.POLICY_TYPE, (semconv.POLICY_NAME,)),

@@ -9,9 +9,9 @@ from opentelemetry import baggage, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan
 
-from spanguard.privacy import modes
 from spanguard.privacy.border import lost
 from spanguard.privacy.free import free_value
+from spanguard.privacy.modes import in_force
 from spanguard.privacy.parts import clean_context
 from spanguard.privacy.places import Function, Place
 from spanguard.privacy.redactions import redacted
@@ -44,7 +44,7 @@ def _injected(clean: Any) -> Any:
         @functools.wraps(original)
         def inject(self: object, carrier: object, context: Context | None = None, *args: object, **kwargs: object) -> None:
             try:
-                kept = context if modes.mode == "off" else clean(context)
+                kept = context if in_force.mode == "off" else clean(context)
             except Exception as error:
                 lost("span", error)
             else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, TraceState
 
-from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_resource_attributes
 from spanguard.privacy.conventions import is_event, is_schema_url, is_scope
+from spanguard.privacy.modes import in_force, is_plain
 from spanguard.privacy.redactions import redacted
+from spanguard.privacy.rules import LARGEST
 from spanguard.semconv import PRIVACY_MODE
 from spanguard.vocabulary import declared
 from spanguard.vocabulary.declared import is_declared
@@ -45,6 +46,25 @@ def clean_context(context: SpanContext | None, signal: str) -> SpanContext | Non
     return SpanContext(trace_id, span_id, context.is_remote is True, clean_flags(context.trace_flags))
 
 
+def is_clean_context(context: object) -> bool:
+    """Whether a span's context may leave as it is: without a trace state, with ids and flags that fit."""
+    if type(context) is not SpanContext:
+        return False
+    parts: Any = context
+    try:
+        trace_id, span_id, is_remote, flags, state, is_valid = parts
+    except ValueError:  # another version's contexts
+        return False
+    return (
+        state is EMPTY_STATE
+        and is_valid is True  # the ids fit, if they are numbers
+        and type(trace_id) is type(span_id) is int
+        and type(is_remote) is bool
+        and type(flags) is TraceFlags
+        and flags <= 0xFF
+    )
+
+
 def clean_id(value: object, bits: int) -> int:
     """Return an id that fits into so many bits, 0 for any other: nobody could encode it, and all of its batch were lost."""
     return value if type(value) is int and 0 <= value < 1 << bits else 0
@@ -60,6 +80,11 @@ def clean_time(time: object) -> int | None:
     return time if time is None or (type(time) is int and OLDEST <= time < NEWEST) else 0
 
 
+def clean_count(number: object) -> int:
+    """Return how many of something there were, 0 for what nobody would count: a batch could not be encoded with it."""
+    return number if type(number) is int and 0 <= number <= LARGEST else 0
+
+
 def event_name(name: object, signal: str) -> str:
     """Return the name of an event in clear if it is known, else its pseudonym."""
     return clean_name(name, signal, _EVENTS, is_event)
@@ -71,7 +96,7 @@ def clean_name(name: object, signal: str, of: str, known: Callable[[str], bool])
         return name
     if type(name) is not str or not name:
         return ""
-    if known(name) or is_declared(name) or (modes.mode == "balanced" and modes.is_plain(name)):
+    if known(name) or is_declared(name) or (in_force.mode == "balanced" and is_plain(name)):
         return name
     redacted(signal, "name", "pseudonym")
     return pseudonym(name, of)
@@ -92,12 +117,12 @@ def clean_scope(scope: InstrumentationScope | None) -> InstrumentationScope | No
     if scope is None:
         return None
     remembered = _scopes.get(id(scope))
-    if remembered and remembered[0] is scope and remembered[1] == declared.edition and remembered[2] is modes.mode:
+    if remembered and remembered[0] is scope and remembered[1] == declared.edition and remembered[2] is in_force.mode:
         return remembered[3]
     cleaned = _clean_scope(scope)
     if len(_scopes) >= _MOST_SCOPES:
         _scopes.clear()
-    _scopes[id(scope)] = scope, declared.edition, modes.mode, cleaned
+    _scopes[id(scope)] = scope, declared.edition, in_force.mode, cleaned
     return cleaned
 
 
@@ -122,13 +147,15 @@ def clean_resource(resource: Resource | None) -> Resource:
     global _last_resource
     if resource is None:
         return Resource({})
-    attributes, url = resource.attributes, resource.schema_url
+    own = type(resource) is Resource
+    attributes = resource._attributes if own else resource.attributes
+    url = resource._schema_url if own else resource.schema_url
     last = _last_resource
-    if last and last[0] is attributes and last[1] is url and last[2] == declared.edition and last[3] is modes.mode:
+    if last and last[0] is attributes and last[1] is url and last[2] == declared.edition and last[3] is in_force.mode:
         return last[4]
     kept = clean_resource_attributes(attributes)
-    if modes.mode != "strict":
-        kept[PRIVACY_MODE] = modes.mode
+    if in_force.mode != "strict":
+        kept[PRIVACY_MODE] = in_force.mode
     cleaned = Resource(kept, clean_url(url, "resource"))
-    _last_resource = attributes, url, declared.edition, modes.mode, cleaned
+    _last_resource = attributes, url, declared.edition, in_force.mode, cleaned
     return cleaned

@@ -214,7 +214,7 @@ class _Switch:
     """Part of a process of `multiprocessing`: where that is pickled for a child, it switches the guard on there."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _switch_on_in_child, (modes.mode, tuple(declared._clear), tuple(declared._keys))
+        return _switch_on_in_child, (modes.in_force.mode, tuple(declared._clear), tuple(declared._keys))
 
 
 def _switch_on_in_child(mode: modes.Mode, names: tuple[str, ...], declared_keys: tuple[str, ...]) -> None:

@@ -11,16 +11,16 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind, Status
 from opentelemetry.util.types import Attributes
 
-from spanguard.privacy import modes
 from spanguard.privacy.attributes import clean_attributes
-from spanguard.privacy.border import guarded
+from spanguard.privacy.border import guarded, guarded_each
 from spanguard.privacy.logs import clean_log
-from spanguard.privacy.names import span_name
-from spanguard.privacy.parts import clean_context, clean_resource, clean_scope
-from spanguard.privacy.spans import clean_event, clean_link, clean_span
+from spanguard.privacy.modes import in_force
+from spanguard.privacy.names import EMPTIED, span_name
+from spanguard.privacy.parts import clean_context, clean_count, clean_resource, clean_scope, clean_time
+from spanguard.privacy.spans import clean_event, clean_kind, clean_link, clean_span, clean_status
 
 INDIFFERENT: Final = frozenset({BatchSpanProcessor, SimpleSpanProcessor})
 """Processors that do nothing when a span starts or is about to end."""
@@ -35,7 +35,7 @@ def trust_at_start(processor: type) -> None:
 
 def at_start(span: Span, processor: SpanProcessor) -> Span:
     """Return what a processor may see of a span that starts or is about to end."""
-    if type(processor) in _TRUSTED or type(span) is LiveSpan or modes.mode == "off":
+    if type(processor) in _TRUSTED or type(span) is LiveSpan or in_force.mode == "off":
         return span
     return LiveSpan(span)
 
@@ -134,75 +134,78 @@ class LiveSpan(Span):
     @property
     def name(self) -> str:
         """The name as it may leave."""
-        return span_name(self._live.name, clean_attributes(self._live._attributes, "span"))
+        return guarded("span", _name_of, self._live) or EMPTIED
 
     @property
     def attributes(self) -> Attributes:
         """The attributes as they may leave."""
-        return clean_attributes(self._live._attributes, "span")
+        return guarded("span", clean_attributes, self._live._attributes, "span") or {}
 
     @property
     def events(self) -> Sequence[Event]:
         """The events as they may leave."""
-        return tuple(map(clean_event, self._live.events))
+        return tuple(guarded_each("event", clean_event, self._live.events))
 
     @property
     def links(self) -> Sequence[Link]:
         """The links as they may leave."""
-        return tuple(map(clean_link, self._live.links))
+        return tuple(guarded_each("link", clean_link, self._live.links))
 
     @property
     def status(self) -> Status:
         """The status without its description."""
-        return Status(self._live.status.status_code)
+        return guarded("span", clean_status, self._live.status) or Status()
 
     @property
     def resource(self) -> Resource:
         """The resource as it may leave."""
-        return clean_resource(self._live.resource)
+        return guarded("resource", clean_resource, self._live.resource) or Resource({})
 
     @property
     def instrumentation_scope(self) -> InstrumentationScope | None:
         """The scope as it may leave."""
-        return clean_scope(self._live.instrumentation_scope)
+        return guarded("scope", clean_scope, self._live.instrumentation_scope)
 
     @property
-    def context(self) -> SpanContext | None:
+    def context(self) -> SpanContext:
         """The context without its trace state."""
-        return clean_context(self._live.context, "span")
+        return guarded("span", clean_context, self._live.context, "span") or INVALID_SPAN_CONTEXT
 
     def get_span_context(self) -> SpanContext:
         """Return the context without its trace state."""
-        context = self._live.get_span_context()
-        return clean_context(context, "span") or context
+        return self.context
 
     @property
     def parent(self) -> SpanContext | None:
         """The parent without its trace state."""
-        return clean_context(self._live.parent, "span")
+        return guarded("span", clean_context, self._live.parent, "span")
 
     @property
     def kind(self) -> SpanKind:
         """The kind."""
-        return self._live.kind
+        return clean_kind(self._live.kind)
 
     @property
     def start_time(self) -> int | None:
         """When it started, in nanoseconds."""
-        return self._live.start_time
+        return clean_time(self._live.start_time)
 
     @property
     def end_time(self) -> int | None:
         """When it ended, in nanoseconds."""
-        return self._live.end_time
+        return clean_time(self._live.end_time)
 
     @property
     def dropped_attributes(self) -> int:
         """How many attributes the SDK dropped by its limits."""
-        return self._live.dropped_attributes
+        return clean_count(self._live.dropped_attributes)
 
     def _readable_span(self) -> ReadableSpan:
         return clean_span(self._live._readable_span())
+
+
+def _name_of(span: Span) -> str:
+    return span_name(span.name, clean_attributes(span._attributes, "span"))
 
 
 _PRIVATE: Final = frozenset(

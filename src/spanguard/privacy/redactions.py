@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,7 +18,7 @@ from spanguard.semconv import PRIVACY_FIELD, PRIVACY_REASON, PRIVACY_SIGNAL
 _MOST_KEYS: Final = 500
 _LONGEST_KEY: Final = 64
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # garbage is collected inside it too, and what that ends may be a span
 _counts: Counter[tuple[str, str, str]] = Counter()
 _keys: Counter[str] = Counter()
 _paused = False
@@ -70,13 +70,14 @@ def dropped_keys(most: int = 50, *, seen: int = 1) -> list[tuple[str, int]]:
 
 def _looks_like_a_key(key: str) -> bool:
     """Whether it is written as keys are, ``shop.order_id``: what a user typed seldom is."""
-    words: Iterable[str] = key.replace("_", ".").split(".")
-    return len(key) <= _LONGEST_KEY and key.islower() and ("." in key or "_" in key) and all(map(str.isalpha, words))
+    if len(key) > _LONGEST_KEY or not ("." in key or "_" in key) or not key.islower():
+        return False
+    return all(map(str.isalpha, key.replace("_", ".").split(".")))
 
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _counts.clear()  # the parent tells of its own
     _keys.clear()
 

@@ -109,6 +109,10 @@ class Text(Rule):
         self.kept: Final[dict[str, str]] = {}
         """Texts that were accepted, by themselves."""
 
+    def takes_names(self) -> bool:
+        """Whether the program's own names stand there: clear if they are declared, and nothing else is."""
+        return self._known is _never
+
     def clean(self, value: object) -> Clean | _Dropped:
         """Return the text, or what stands for it, or `DROPPED`."""
         if type(value) is str:
@@ -192,6 +196,10 @@ class _Identity(Text):
     def __init__(self, of: str) -> None:
         super().__init__(_never)
         self._of = of
+
+    def takes_names(self) -> bool:
+        """No name is clear either."""
+        return False
 
     def clean(self, value: object) -> Clean | _Dropped:
         """Return the pseudonym of the text or whole number."""

@@ -30,7 +30,7 @@ class State(NamedTuple):
 
 def look() -> State:
     """Switch the process guard on in this process, send a canary through it, and say how the guard stands."""
-    was_on, mode = process.is_on(), modes.mode
+    was_on, mode = process.is_on(), modes.in_force.mode
     modes.use("strict")
     process.switch_on()
     try:

@@ -218,6 +218,7 @@ ATTEMPT_BOUNDARIES: Final = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0
 GEN_AI_DURATION_BOUNDARIES: Final = tuple(0.01 * 2**i for i in range(14))
 GEN_AI_TOKEN_BOUNDARIES: Final = tuple(float(4**i) for i in range(14))
 
+HTTP_BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 LOOKUP_BOUNDARIES: Final = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 _BY = (POLICY_TYPE, POLICY_NAME, LIBRARY)
@@ -239,11 +240,12 @@ LIMITER_WAIT: Final = Metric("resilience.rate_limiter.wait.duration", "histogram
 LIMITER_QUEUED: Final = Metric("resilience.rate_limiter.queued_requests", "up_down_counter", "{request}", "Requests that are waiting for a permit.", _BY)
 CACHE_LOOKUPS: Final = Metric("resilience.cache.lookups", "counter", "{lookup}", "Lookups in caches.", (*_BY, CACHE_RESULT, CACHE_KIND))
 CACHE_DURATION: Final = Metric("resilience.cache.lookup.duration", "histogram", "s", "How long lookups in caches took.", (*_BY, CACHE_RESULT, CACHE_KIND), LOOKUP_BOUNDARIES)
+HTTP_DURATION: Final = Metric("http.client.request.duration", "histogram", "s", "How long HTTP requests took that `attempt.http` told of, where no HTTP instrumentation measures them.", (HTTP_METHOD, HTTP_STATUS, SERVER_ADDRESS, ERROR_TYPE), HTTP_BOUNDARIES)
 REDACTIONS: Final = Metric("resilience.privacy.redactions", "observable_counter", "{redaction}", "What the guard removed or replaced, never what it was.", (PRIVACY_SIGNAL, PRIVACY_FIELD, PRIVACY_REASON))
 METRICS: Final = (
     *(OPERATION_DURATION, OPERATION_ATTEMPTS, ATTEMPT_DURATION, RETRY_DELAYS, TOKEN_USAGE, COST, VALIDATIONS),
     *(VALIDATION_DURATION, FAILOVER_HOPS, BREAKER_CALLS, BREAKER_TRANSITIONS, BREAKER_STATE_NOW, BREAKER_OPEN),
-    *(LIMITER_REQUESTS, LIMITER_WAIT, LIMITER_QUEUED, CACHE_LOOKUPS, CACHE_DURATION),
+    *(LIMITER_REQUESTS, LIMITER_WAIT, LIMITER_QUEUED, CACHE_LOOKUPS, CACHE_DURATION, HTTP_DURATION),
 )
 GUARD_METRICS: Final = (REDACTIONS,)
 
@@ -263,11 +265,16 @@ GEN_AI_MODAL: Final[dict[tuple[TokenKind, str], str]] = {
 
 
 class TokenMetric(NamedTuple):
-    """One instrument that token counts go to: which kind of token it takes, and the attributes that say so."""
+    """One instrument that token counts go to: which kind of token it takes, and the attributes that say so.
+
+    Without such attributes, not even none, each modality is counted apart. One that tells percentiles alone is recorded only
+    if the settings ask for it.
+    """
 
     metric: Metric
     kind: TokenKind
-    fixed: tuple[tuple[str, str], ...] = ()
+    fixed: dict[str, str] | None = None
+    percentiles: bool = False
 
 
 class Generation(NamedTuple):
@@ -276,7 +283,8 @@ class Generation(NamedTuple):
     name: str
     schema_url: str
     top_k: type[int | float]
-    cache_write: str
+    usage: tuple[str, ...]
+    """Span attributes of input, output, cached (read, written) and reasoning tokens, and of the cost."""
     modal: dict[tuple[TokenKind, str], str]
     duration: Metric
     first_chunk: Metric
@@ -297,7 +305,7 @@ def _modal(name: str, kind: TokenKind, brief: str) -> TokenMetric:
 
 
 def _per_call(name: str, kind: TokenKind, brief: str) -> TokenMetric:
-    return TokenMetric(Metric(name, "histogram", "{token}", brief, _CALL, GEN_AI_TOKEN_BOUNDARIES), kind)
+    return TokenMetric(Metric(name, "histogram", "{token}", brief, _CALL, GEN_AI_TOKEN_BOUNDARIES), kind, {}, percentiles=True)
 
 
 _USAGE = Metric("gen_ai.client.token.usage", "histogram", "{token}", "Tokens used by a call.", (*_CALL, GEN_AI_TOKEN_TYPE), GEN_AI_TOKEN_BOUNDARIES)
@@ -305,16 +313,16 @@ _dev = "gen_ai.client.inference."
 GENERATIONS: Final = {
     "1.37": Generation(
         "1.37", "https://opentelemetry.io/schemas/1.37.0", float,
-        GEN_AI_CACHE_CREATION,
+        (GEN_AI_INPUT, GEN_AI_OUTPUT, GEN_AI_CACHE_READ, GEN_AI_CACHE_CREATION, GEN_AI_REASONING, CALL_COST),
         {},
         _seconds("gen_ai.client.operation.duration", "How long calls took.", ERROR_TYPE),
         _seconds("gen_ai.client.operation.time_to_first_chunk", "How long streams took to their first chunk."),
         _seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time between the chunks of a stream."),
-        tuple(TokenMetric(_USAGE, kind, ((GEN_AI_TOKEN_TYPE, kind),)) for kind in TOKEN_TYPES),
+        tuple(TokenMetric(_USAGE, kind, {GEN_AI_TOKEN_TYPE: kind}) for kind in TOKEN_TYPES),
     ),
     "dev-2026-10": Generation(
         "dev-2026-10", "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev", int,
-        GEN_AI_CACHE_WRITE,
+        (GEN_AI_INPUT, GEN_AI_OUTPUT, GEN_AI_CACHE_READ, GEN_AI_CACHE_WRITE, GEN_AI_REASONING, CALL_COST),
         GEN_AI_MODAL,
         _seconds(_dev + "duration", "How long calls took.", ERROR_TYPE),
         _seconds(_dev + "time_to_first_chunk", "How long streams took to their first chunk."),
@@ -325,8 +333,8 @@ GENERATIONS: Final = {
             _modal(_dev + "usage.cache_read.input_tokens", "cache_read", "Tokens read from the provider's cache."),
             _modal(_dev + "usage.cache_write.input_tokens", "cache_write", "Tokens written to the provider's cache."),
             _modal(_dev + "usage.reasoning.output_tokens", "reasoning", "Tokens spent on reasoning."),
-            _per_call(_dev + "operation.input_tokens", "input", "Tokens sent by a call."),
-            _per_call(_dev + "operation.output_tokens", "output", "Tokens received by a call."),
+            _per_call(_dev + "operation.input_tokens", "input", "Tokens sent by a call; only with SPANGUARD_TOKEN_HISTOGRAMS."),
+            _per_call(_dev + "operation.output_tokens", "output", "Tokens received by a call; only with SPANGUARD_TOKEN_HISTOGRAMS."),
         ),
     ),
 }

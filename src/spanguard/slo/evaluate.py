@@ -270,7 +270,7 @@ def _judged(made: Verdict, slo: Slo, test: Test) -> Verdict:
     if made.value is not None and sample >= slo.minimum:
         return replace(made, state="met" if passes(made.value, test) else "not met")
     if made.value is None:
-        reason = "there are no data"
+        reason = f"there are no data: no {made.sampled}" if made.sampled else "there are no data"
     else:
         reason = f"{sample} {made.sampled or 'samples'} are too few; at least {slo.minimum} are needed"
     return replace(made, state=_BY_POLICY[slo.missing], reason=reason)

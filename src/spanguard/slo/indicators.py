@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from spanguard import semconv
 from spanguard.semconv import Metric
+from spanguard.store.figures import ANSWERED, CONTEXT, LEFT_OUT, MISSED
 
 Part = Literal["count", "sum", "value", "points"]
 """What of a metric is added up.
@@ -154,15 +155,14 @@ def narrowed(total: Sum, *where: Where) -> Sum:
 
 # ---------------------------------------------------------------------------------------------------------- what is counted
 
-_CANCELLED: Final = Where(semconv.OUTCOME, ("cancelled",), without=True)
+_JUDGED: Final = Where(semconv.OUTCOME, LEFT_OUT, without=True)
 _FAILOVER: Final = Where(semconv.POLICY_TYPE, ("failover",))
 _REPAIR: Final = Where(semconv.POLICY_TYPE, ("repair",))
-_USED: Final = ("success", "recovered")
-_MISSED: Final = ("exhausted", "failed", "rejected")
+_MODEL: Final = Where(semconv.GEN_AI_OPERATION, (CONTEXT,), without=True)
 
 # Metrics of HTTP instrumentations: the stable name, and the one that they use unless OTEL_SEMCONV_STABILITY_OPT_IN says
 # otherwise.
-HTTP: Final = Metric("http.client.request.duration", "histogram", "s", "", (semconv.HTTP_STATUS,))
+HTTP: Final = semconv.HTTP_DURATION
 _OLD_STATUS: Final = "http.status_code"
 OLD_HTTP: Final = Metric("http.client.duration", "histogram", "ms", "", (_OLD_STATUS,))
 
@@ -180,20 +180,20 @@ def _tokens() -> Sum:
     found: list[Piece] = []
     for generation in semconv.GENERATIONS.values():
         for kind in semconv.TOKEN_TYPES:
-            metric, _, fixed = next(each for each in generation.tokens if each.kind == kind)
-            where = tuple(Where(key, (value,)) for key, value in fixed)
-            found.append(Piece(metric, "sum" if metric.kind == "histogram" else "value", where))
+            counted = next(each for each in generation.tokens if each.kind == kind)
+            where = tuple(Where(key, (value,)) for key, value in dict(counted.fixed or {}).items())
+            found.append(Piece(counted.metric, "sum" if counted.metric.kind == "histogram" else "value", where))
     return Sum(tuple(found))
 
 
 _CALLS: Final = _each("count", *(generation.duration for generation in semconv.GENERATIONS.values()))
 _CHUNKS: Final = _each("count", *(generation.first_chunk for generation in semconv.GENERATIONS.values()))
-_OPERATIONS: Final = _one(semconv.OPERATION_DURATION, "count", _CANCELLED)
+_OPERATIONS: Final = _one(semconv.OPERATION_DURATION, "count", _JUDGED)
 _DOWNLOADS: Final = narrowed(_OPERATIONS, _FAILOVER)
-_FETCHED: Final = _one(semconv.OPERATION_DURATION, "count", _FAILOVER, Where(semconv.OUTCOME, _USED))
+_FETCHED: Final = _one(semconv.OPERATION_DURATION, "count", _FAILOVER, Where(semconv.OUTCOME, ANSWERED))
 _BROKEN: Final = narrowed(
     _one(semconv.OPERATION_DURATION, "count", _REPAIR),
-    Where(semconv.OUTCOME, ("success", "cancelled", "rejected"), without=True),
+    Where(semconv.OUTCOME, ("success", "rejected", *LEFT_OUT), without=True),
 )
 _WAITS: Final = _one(semconv.LIMITER_WAIT, "count")
 _LOOKUPS: Final = _one(semconv.CACHE_LOOKUPS, "value", Where(semconv.CACHE_RESULT, ("bypass",), without=True))
@@ -226,8 +226,8 @@ def _seconds(name: str, brief: str, q: float, of: Sum, sampled: str) -> Indicato
 
 
 def _latency(name: str, q: float) -> Indicator:
-    brief = f"Seconds that {q:.0%} of the model's calls do not exceed, until the last byte."
-    return _seconds(name, brief, q, _CALLS, "calls")
+    brief = f"Seconds that {q:.0%} of the model's calls do not exceed, until the last byte; assembly of context is none."
+    return _seconds(name, brief, q, narrowed(_CALLS, _MODEL), "calls")
 
 
 def _first_success(name: str, q: float) -> Indicator:
@@ -240,7 +240,7 @@ _INDICATORS: Final = (
         "success",
         "Operations (repair, retry, failover) that had a real answer, whether at once or after failed attempts. A fallback "
         "value (`degraded`) is none. Operations that somebody cancelled are left out.",
-        _one(semconv.OPERATION_DURATION, "count", Where(semconv.OUTCOME, _USED)),
+        _one(semconv.OPERATION_DURATION, "count", Where(semconv.OUTCOME, ANSWERED)),
         _OPERATIONS,
         "operations",
         better="high",
@@ -309,8 +309,8 @@ _INDICATORS: Final = (
     ),
     _share(
         "http_429_ratio",
-        "HTTP requests that were answered with 429, by the metrics of an HTTP instrumentation of OpenTelemetry; without one, "
-        "by the spans of `attempt.http` in the local store, and unknown to Prometheus.",
+        "HTTP requests that were answered with 429, by the metrics of an HTTP instrumentation of OpenTelemetry; where none "
+        "is loaded, by those of `attempt.http`.",
         _REFUSED,
         _REQUESTS,
         "HTTP requests",
@@ -344,7 +344,7 @@ _INDICATORS: Final = (
     Indicator(
         "failed_artifacts",
         "How many failovers had no answer from any candidate.",
-        Count(_one(semconv.OPERATION_DURATION, "count", _FAILOVER, Where(semconv.OUTCOME, _MISSED)), _DOWNLOADS),
+        Count(_one(semconv.OPERATION_DURATION, "count", _FAILOVER, Where(semconv.OUTCOME, MISSED)), _DOWNLOADS),
         "failovers",
         "low",
         _DOWNLOADS,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlencode, urlsplit
 
 from spanguard.slo.indicators import Filters, Formula
 from spanguard.slo.promql import promql, window_text
+
+if TYPE_CHECKING:  # loaded when a server is asked: it takes as long to load as the rest of a check over the store
+    from http.client import HTTPConnection
 
 TIMEOUT: Final = 30.0
 _TESTS: Final = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
@@ -67,21 +68,27 @@ class PrometheusClient:
         return cast("dict[str, object]", data)
 
     def _post(self, body: str) -> tuple[int, bytes]:
+        from http.client import HTTPException
+
         connection = self._connection()
         try:
             connection.request("POST", self._path, body, self._headers)
             response = connection.getresponse()
             return response.status, response.read(_MOST_BYTES)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise PrometheusError(f"{self.where}: cannot be reached ({type(error).__name__})") from None
         finally:
             connection.close()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if self._secure:
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+            from ssl import create_default_context
+
+            context = create_default_context()
+            return HTTPSConnection(self._host, self._port, timeout=self._timeout, context=context)
+        return HTTPConnection(self._host, self._port, timeout=self._timeout)
 
 
 def parse_headers(text: str) -> dict[str, str]:

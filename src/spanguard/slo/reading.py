@@ -22,6 +22,7 @@ from spanguard.slo.indicators import (
     pieces,
 )
 from spanguard.store.database import Database
+from spanguard.store.drops import dropped
 from spanguard.store.from_spans import http_tallies, span_tallies
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import Tallies, Tally, known_runs, share_up_to, slices, tallies
@@ -31,12 +32,13 @@ _FROM_SPANS: Final = (
     "computed from spans, as this run is one of association(run=): what makes no span (retries that succeed at once below "
     "another span, admitted calls of breakers, short waits) is not in it"
 )
-_REQUESTS: Final = "HTTP requests are counted by spans, as no HTTP instrumentation counts them"
+_REQUESTS: Final = "HTTP requests are counted by spans, as no metric counts them"
 _HTTP: Final = frozenset({HTTP.name, OLD_HTTP.name})
 _NO_QUERIES: Final = "a query in PromQL needs --prometheus"
 _SAMPLED: Final = "spans were sampled or lost: there are {spans} of {calls} calls"
 
 
+_DROPPED: Final = "the store lacks what could not be written to it: {what} were dropped"
 _TOLERANCE: Final = 1e-9
 
 
@@ -124,7 +126,13 @@ class StoreSource:
         if names and not _HTTP.isdisjoint(names) and _HTTP.isdisjoint(found):
             requests = http_tallies(self.db, selection, filters.service)
             found, notes = {**found, HTTP.name: requests}, (*notes, *([_REQUESTS] if requests else []))
-        return Figures(found, filters, seconds), notes
+        return Figures(found, filters, seconds), (*notes, *self._drops(filters, selection))
+
+    def _drops(self, filters: Filters, selection: Selection) -> tuple[str, ...]:
+        """Say what is missing from these figures, as far as the store knows."""
+        lost = dropped(self.db, selection, filters.service)
+        what = ", ".join(f"{items:,} {signal}" for signal, items in lost.items())
+        return (_DROPPED.format(what=what),) if lost else ()
 
     def _on_spans_alone(self, filters: Filters) -> bool:
         return filters.run is not None and known_runs(self.db, filters.run) == (False, True)

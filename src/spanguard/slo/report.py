@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from xml.etree import ElementTree as ET
 
 from spanguard.slo.evaluate import Verdict
 
@@ -28,6 +27,8 @@ def sentence(verdict: Verdict) -> str:
 
 def junit(verdicts: Sequence[Verdict], name: str) -> str:
     """Return verdicts as JUnit's XML: an objective is a test case, not met a failure, unknown an error."""
+    from xml.etree import ElementTree as ET
+
     counts = {"failures": "not met", "errors": "unknown"}
     totals = {key: str(sum(each.state == state for each in verdicts)) for key, state in counts.items()}
     suites = ET.Element("testsuites", {"name": "spanguard slo", "tests": str(len(verdicts)), **totals})

@@ -54,6 +54,7 @@ class Database:
         self.path: Path = Path(path).absolute()
         self.read_only = read_only
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._lock = threading.Lock()
         self._closed = ""
         _databases.add(self)
@@ -123,31 +124,64 @@ class Database:
             if self._closed:
                 raise StoreError(self.path, self._closed)
             try:
+                if self._connection is not None and identity(self.path) != self._file:
+                    self._disconnect()  # somebody took the file away, or put another in its place
                 if self._connection is None:
                     self._connection = self._connect()
+                    self._file = identity(self.path)
                 yield self._connection
             except (sqlite3.Error, OSError) as error:
                 raise StoreError(self.path, _explain(error)) from error
 
     def _connect(self) -> sqlite3.Connection:
         """Look at the file without changing it; if it is a store, or nothing yet, open it as asked."""
+        if os.path.lexists(self.path) and not self.path.is_file():
+            raise StoreError(self.path, "is no file, but a directory, a link to nothing or the like")
         if not self.read_only:
             _create(self.path)
         elif not self.path.is_file():
             raise StoreError(self.path, "there is no store")
-        connection = _open(self.path, "ro")
+        connection = self._examined()
+        if self.read_only:
+            return connection
+        connection.close()
+        connection = _open(self.path, "mode=rw")
         try:
-            _examine(connection, self)
-            if self.read_only:
-                return connection
-            connection.close()
-            connection = _open(self.path, "rw")
             _set_up(connection)
             migrate(connection, self._schema().migrations)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _examined(self) -> sqlite3.Connection:
+        """Open the file for reading, and make sure that it is a store."""
+        how = "mode=ro"
+        while True:
+            connection = _open(self.path, how)
+            try:
+                _examine(connection, self)
+            except sqlite3.OperationalError as error:
+                connection.close()
+                how = self._other_way(how, error)
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+
+    def _other_way(self, how: str, error: sqlite3.OperationalError) -> str:
+        """Return how a file can be read that SQLite would have to write to first; raises the error if it is another."""
+        log, journal = (self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-journal"))
+        if how != "mode=ro" or not any(word in str(error) for word in ("readonly", "unable to open")):
+            raise error
+        if _has_bytes(journal):  # a process was killed before the store was made, or another program was at work
+            if self.read_only:
+                raise StoreError(self.path, "was left half changed, and is mended by the next program that writes it")
+            return "mode=rw"
+        if _has_bytes(log):
+            raise StoreError(self.path, "cannot be read where it is: its log has to be written; copy both elsewhere")
+        return "immutable=1"  # the directory cannot be written, and there is no log whose rows would be missing
 
     def _schema(self) -> Schema:
         return present()
@@ -177,9 +211,25 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other that has, had or will have its name; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _open(path: Path, how: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        f"{path.as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
     return connection
@@ -200,8 +250,9 @@ def _examine(connection: sqlite3.Connection, database: Database) -> None:
 
 def _set_up(connection: sqlite3.Connection) -> None:
     """Set what SQLite keeps in the file (before the first table) and what it keeps for each connection."""
-    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:  # later it is too late, and would wait for other writers
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _use_log(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten

@@ -32,9 +32,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from spanguard import semconv
-from spanguard.privacy import modes
 from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
+from spanguard.privacy.modes import in_force
 from spanguard.privacy.parts import clean_resource
 from spanguard.privacy.spans import clean_span
 from spanguard.store.columns import PROMOTED
@@ -101,7 +101,7 @@ def log_rows(records: Sequence[ReadableLogRecord]) -> Rows:
 def drop_rows(resource: Resource | None, signal: str, time_ns: int, items: int) -> Rows:
     """Return the rows that say how many spans, points or log records of a resource could not be written."""
     resources = _Resources()
-    clean = resource if modes.mode == "off" else clean_resource(resource)
+    clean = resource if in_force.mode == "off" else clean_resource(resource)
     return {"drops": [(resources.id(clean), signal, time_ns, items)], "resources": resources.rows}
 
 

@@ -21,7 +21,7 @@ from typing import IO, Final, Literal
 from spanguard.store import otlp
 from spanguard.store.database import Database, StoreError
 from spanguard.store.selection import Selection
-from spanguard.store.views import VIEWS, View
+from spanguard.store.views import VIEWS, Column, View
 from spanguard.store.views.kinds import KINDS
 
 Format = Literal["parquet", "jsonl", "otlp"]
@@ -55,6 +55,13 @@ def count(db: Database, names: Iterable[str], selection: Selection) -> int:
     """Count the rows that tables hold of a selection, all together."""
     with db.snapshot() as connection:
         return sum(_count(connection, TABLES[name], selection) for name in names)
+
+
+def holds(db: Database, names: Iterable[str], selection: Selection) -> bool:
+    """Whether any of these tables has a row of a selection; quick, where `count` looks at all of them."""
+    condition, values = _condition(selection)
+    wanted = (f"SELECT 1 FROM ({TABLES[name].statement}) WHERE {condition} LIMIT 1" for name in names)  # noqa: S608 - of this package
+    return any(db.rows(each, values) for each in wanted)
 
 
 def export_tables(
@@ -106,9 +113,8 @@ def _table(
     parquet: bool,
     told: Callable[[int], object],
 ) -> Exported:
-    wanted = _count(connection, view, selection)
     with _written(directory / f"{view.name}.jsonl", keep=not parquet) as (file, path):
-        _write_rows(file, connection, view, selection, dense=parquet, told=told)
+        wanted = _write_rows(file, connection, view, selection, told)
         file.flush()
         if parquet:
             target = directory / f"{view.name}.parquet"
@@ -120,29 +126,33 @@ def _table(
 
 
 def _write_rows(
-    file: IO[str],
-    connection: sqlite3.Connection,
-    view: View,
-    selection: Selection,
-    *,
-    dense: bool,
-    told: Callable[[int], object],
-) -> None:
-    """Write the rows of a table as JSON lines; ``dense`` leaves out what is NULL, for a reader that knows the columns."""
+    file: IO[bytes], connection: sqlite3.Connection, view: View, selection: Selection, told: Callable[[int], object]
+) -> int:
+    """Write the rows of a table as JSON lines, and return how many the store gave.
+
+    SQLite makes the text, as bytes that Python need not look at: that takes a third of the time of `json`.
+    """
     condition, values = _condition(selection)
-    flags = [place for place, column in enumerate(view.columns) if column.type == "boolean"]
-    names = [column.name for column in view.columns]
-    encode = json.JSONEncoder(separators=(",", ":")).encode
-    cursor = connection.execute(f"SELECT * FROM ({view.statement}) WHERE {condition}", values)  # noqa: S608 - of this package
+    cells = ", ".join(f"'{column.name}', {_json(column)}" for column in view.columns)
+    source = f"FROM ({view.statement}) WHERE {condition}"
+    cursor = connection.execute(f"SELECT CAST(json_object({cells}) || char(10) AS BLOB) {source}", values)
     cursor.row_factory = None
+    rows = 0
     while batch := cursor.fetchmany(_BATCH):
-        for row in batch:
-            cells = list(row)
-            for place in flags:
-                cells[place] = None if cells[place] is None else bool(cells[place])
-            pairs = zip(names, cells, strict=True)
-            file.write(encode({name: cell for name, cell in pairs if cell is not None} if dense else dict(pairs)) + "\n")
+        file.write(b"".join(line for (line,) in batch))
+        rows += len(batch)
         told(len(batch))
+    return rows
+
+
+def _json(column: Column) -> str:
+    """Return the SQL for a cell as JSON has it: truth values as such, numbers with all their digits (SQLite writes 15)."""
+    name = f'"{column.name}"'
+    if column.type == "boolean":
+        return f"json(CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' ELSE 'null' END)"
+    if column.type == "real":
+        return f"CASE WHEN CAST(CAST({name} AS TEXT) AS REAL) <> {name} THEN json(printf('%!.17g', {name})) ELSE {name} END"
+    return name
 
 
 def _parquet(lines: Path, target: Path, view: View, wanted: int) -> int:
@@ -180,7 +190,7 @@ def _signal(
     cursor = connection.execute(f"SELECT t.* {source} ORDER BY t.id", values)
     with _written(target, keep=True) as (file, path):
         while batch := cursor.fetchmany(_BATCH):
-            file.write(otlp.line(_request(connection, table, batch, resources)))
+            file.write(otlp.line(_request(connection, table, batch, resources)).encode("ascii"))
             rows += len(batch)
             told(len(batch))
         file.flush()
@@ -229,10 +239,10 @@ def _count(connection: sqlite3.Connection, view: View, selection: Selection) -> 
 
 
 @contextmanager
-def _written(target: Path, *, keep: bool) -> Iterator[tuple[IO[str], Path]]:
+def _written(target: Path, *, keep: bool) -> Iterator[tuple[IO[bytes], Path]]:
     """Write a file beside its place, and move it there if it is to be kept and nothing went wrong."""
     part = target.with_name(target.name + ".part")
-    with _private(part), part.open("w", encoding="ascii") as file:
+    with _private(part), part.open("wb") as file:
         yield file, part
         file.close()
         if keep:

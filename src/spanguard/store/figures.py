@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from spanguard import semconv
 from spanguard.store.histogram import Buckets
 from spanguard.store.points import DURATIONS, Points, Series
+
+# What outcomes of operations count as; of these the figures of summaries and the SLIs are made alike. A fallback value
+# (`degraded`) is neither an answer nor a miss.
+ANSWERED: Final = ("success", "recovered")
+"""The operation had a real answer."""
+MISSED: Final = ("exhausted", "failed", "rejected")
+"""It had none."""
+LEFT_OUT: Final = ("cancelled",)
+"""Somebody did not want to wait for it: it says nothing about reliability, and no rate counts it."""
+CONTEXT: Final = "retrieval"
+"""The operation of the GenAI conventions that assembles context: no call of a model."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,26 @@ def plus(*parts: float | None) -> float | None:
     return sum(known) if known else None
 
 
+def outcomes(durations: Iterable[Series]) -> dict[str, int]:
+    """Count operations by how they ended, in the order of the vocabulary; what it does not know comes last."""
+    counts: Counter[str] = Counter()
+    for series in durations:
+        counts[series.text(semconv.OUTCOME) or semconv.OTHER] += series.count
+    known = (*semconv.OUTCOMES, *sorted({*counts} - {*semconv.OUTCOMES}))
+    return {outcome: counts[outcome] for outcome in known if counts[outcome]}
+
+
+def judged(ended: Mapping[str, int]) -> int:
+    """Return how many operations a rate is of: those that somebody cancelled are left out."""
+    return sum(count for outcome, count in ended.items() if outcome not in LEFT_OUT)
+
+
+def share_of(ended: Mapping[str, int], *wanted: str) -> float | None:
+    """Return the share of operations that ended so; None where there was none to judge."""
+    whole = judged(ended)
+    return sum(ended.get(outcome, 0) for outcome in wanted) / whole if whole else None
+
+
 def calls(points: Points) -> list[Series]:
     """Return how long calls took, in either generation of the conventions."""
     return points.of(*DURATIONS)
@@ -66,18 +99,18 @@ def calls(points: Points) -> list[Series]:
 
 def failed(durations: Sequence[Series]) -> int:
     """Count those that ended with an error."""
-    return sum(series.count for series in durations if semconv.ERROR_TYPE in series.attributes)
+    return sum(series.count for series in durations if series.text(semconv.ERROR_TYPE))
 
 
 def token_series(points: Points, kind: semconv.TokenKind) -> list[Series]:
     """Return the first metric of each generation that has this kind of token; another one counts the same tokens again."""
     found: list[Series] = []
     for generation in semconv.GENERATIONS.values():
-        metric, _, fixed = next(each for each in generation.tokens if each.kind == kind)
-        token_type = dict(fixed).get(semconv.GEN_AI_TOKEN_TYPE)
+        counted = next(each for each in generation.tokens if each.kind == kind)
+        token_type = dict(counted.fixed or {}).get(semconv.GEN_AI_TOKEN_TYPE)
         found += [
             series
-            for series in points.of(metric.name)
+            for series in points.of(counted.metric.name)
             if token_type is None or series.text(semconv.GEN_AI_TOKEN_TYPE) == token_type
         ]
     return found

@@ -35,9 +35,10 @@ _POINTS: Final = "SELECT total(count) FROM metric_points WHERE resource_id = ? A
 _CALLS: Final = "SELECT count(*) FROM spans WHERE resource_id = ? AND operation IS NOT NULL"
 
 _STATUS: Final = f"coalesce({attribute(semconv.HTTP_STATUS)}, {attribute('http.status_code')})"
+_SENT: Final = f"(coalesce({attribute(semconv.FROM_CACHE)}, 0) = 0 OR coalesce({attribute(semconv.REVALIDATED)}, 0) = 1)"
 _REQUESTS: Final = f"""SELECT {_STATUS} AS status, count(*) AS count FROM spans AS s
     JOIN resources AS r ON r.id = s.resource_id
-    WHERE s.kind = 'CLIENT' AND {_STATUS} IS NOT NULL AND {{where}} GROUP BY 1"""  # noqa: S608 - names of the vocabulary
+    WHERE s.kind = 'CLIENT' AND {_STATUS} IS NOT NULL AND {_SENT} AND {{where}} GROUP BY 1"""  # noqa: S608 - names of the vocabulary
 
 _One = tuple[Metric, dict[str, object], float]
 
@@ -68,7 +69,7 @@ def span_tallies(db: Database, run: str, service: str | None, selection: Selecti
 
 
 def http_tallies(db: Database, selection: Selection, service: str | None) -> list[Tally]:
-    """Count HTTP requests by status from spans: those of `Attempt.http`, which no HTTP instrumentation counts."""
+    """Count HTTP requests by status from spans, where no metric counts them: those of a run of ``association(run=)``."""
     where, values = selection.of("s.start_ns", "coalesce(s.run, r.run)")
     if service is not None:
         where, values = f"{where} AND r.service = :service", {**values, "service": service}
@@ -105,7 +106,7 @@ def _call(known: Mapping[str, object], seconds: float, *, failed: bool) -> Itera
     for each in _CALL.tokens:
         count = _number(known.get({"input": semconv.GEN_AI_INPUT, "output": semconv.GEN_AI_OUTPUT}.get(each.kind, "")))
         if count is not None:
-            yield each.metric, {**_carried(each.metric, known), **dict(each.fixed)}, count
+            yield each.metric, {**_carried(each.metric, known), **dict(each.fixed or {})}, count
 
 
 def _tokens(known: Mapping[str, object]) -> Iterator[_One]:

@@ -14,7 +14,21 @@ from typing import Final
 
 from spanguard import semconv
 from spanguard.store.database import Database
-from spanguard.store.figures import Latency, calls, described, failed, latency, plus, rate, token_series, tokens
+from spanguard.store.figures import (
+    ANSWERED,
+    MISSED,
+    Latency,
+    calls,
+    described,
+    failed,
+    latency,
+    outcomes,
+    plus,
+    rate,
+    share_of,
+    token_series,
+    tokens,
+)
 from spanguard.store.histogram import Buckets
 from spanguard.store.points import Points, Series, read, read_by
 from spanguard.store.selection import Selection, window_of
@@ -23,7 +37,6 @@ KEYS: Final = ("run", "window", "user", "space", "provider", "model", "policy")
 """What can be grouped by."""
 _BOUNDS: Final = semconv.GEN_AI_DURATION_BOUNDARIES
 _KINDS: Final[tuple[semconv.TokenKind, ...]] = ("input", "output")
-_BROKEN: Final = ("exhausted", "failed", "rejected")
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class Group:
     """The calls of one run, window (its begin in ns), user, space, provider or model, or the operations of one policy.
 
     ``cost`` is in USD, as far as spans state it; tokens and cost are None where nobody stated them. Rates are shares from
-    0 to 1.
+    0 to 1; of a policy they are of the operations that nobody cancelled, and a fallback value is neither success nor error.
     """
 
     key: str
@@ -58,14 +71,14 @@ def groups(db: Database, selection: Selection, by: str, window: str = "hour") ->
     if by == "policy":
         return _by_policy(db, selection)
     key = "r.run" if by == "run" else window_of("p.time_ns", window)
-    spent = costs(db, selection, "coalesce(s.run, r.run)" if by == "run" else window_of("s.start_ns", window))
+    spent = costs(db, selection, "r.run" if by == "run" else window_of("s.start_ns", window))
     found = [_of_calls(str(each), points, spent.get(str(each))) for each, points in read_by(db, selection, key).items()]
     return sorted(found, key=lambda group: int(group.key)) if by == "window" else _largest(found)
 
 
 def costs(db: Database, selection: Selection, key: str) -> dict[str, float]:
     """Add up what calls cost, for each value of an SQL expression over the spans ``s`` and their resources ``r``."""
-    where, values = selection.of("s.start_ns", "r.run")
+    where, values = selection.of_spans()
     rows = db.rows(
         f"""SELECT {key} AS key, sum(s.cost) AS cost FROM spans AS s JOIN resources AS r ON r.id = s.resource_id
         WHERE s.operation IS NOT NULL AND s.cost IS NOT NULL AND {where} GROUP BY 1""",  # noqa: S608 - of this package
@@ -76,7 +89,7 @@ def costs(db: Database, selection: Selection, key: str) -> dict[str, float]:
 
 def from_spans(db: Database, selection: Selection, by: str) -> list[Group]:
     """Return the figures of each user or space, from the spans of its calls."""
-    where, values = selection.of("s.start_ns", "r.run")
+    where, values = selection.of_spans()
     seconds = "(s.end_ns - s.start_ns) / 1e9"
     below = ", ".join(f"sum({seconds} <= {bound}) AS b{place}" for place, bound in enumerate(_BOUNDS))
 
@@ -171,8 +184,8 @@ def _of_calls(key: str, points: Points, cost: float | None) -> Group:
 
 def _of_policy(key: str, points: Points) -> Group:
     durations = points.of(semconv.OPERATION_DURATION.name)
-    requests = sum(series.count for series in durations)
-    errors = sum(series.count for series in durations if series.text(semconv.OUTCOME) in _BROKEN)
+    ended = outcomes(durations)
+    requests, errors = sum(ended.values()), sum(ended.get(outcome, 0) for outcome in MISSED)
     used = points.of(semconv.TOKEN_USAGE.name)
     sent, received = (
         tokens([series for series in used if series.text(semconv.TOKEN_TYPE) == kind]) for kind in semconv.TOKEN_TYPES
@@ -181,8 +194,8 @@ def _of_policy(key: str, points: Points) -> Group:
         key,
         requests,
         errors,
-        rate(errors, requests) or 0.0,
-        (requests - errors) / requests if requests else None,
+        share_of(ended, *MISSED) or 0.0,
+        share_of(ended, *ANSWERED),
         latency(durations),
         sent,
         received,

@@ -6,9 +6,11 @@ the same span or point, is left out: delivery is at least once.
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -43,6 +45,7 @@ from spanguard.store.otlp import SPAN_KINDS, STATUSES, TEMPORALITIES
 from spanguard.store.schema import Row, Rows
 
 Json = Mapping[str, "object"]
+_GZIP: Final = b"\x1f\x8b"
 _SAME: Final = {
     "spans": ("trace_id", "span_id"),
     "metric_points": ("resource_id", "name", "start_ns", "time_ns", "attributes"),
@@ -61,26 +64,47 @@ class Imported:
 
 
 def import_lines(db: Database, path: Path, told: Callable[[int], object] = lambda _: None) -> Imported:
-    """Read a file; ``told`` hears of the bytes of each line. Raises `OSError` for the file, `StoreError` for the store.
+    """Read a file, packed by gzip or not; ``told`` hears of the bytes as they are read.
 
-    A line that is no OTLP-JSON (the last one of a file that is still written, say) is left out and counted.
+    A line is a request, or a list of requests. One that is no OTLP-JSON (the last one of a file that is still written, say)
+    is left out and counted. Raises `OSError` for the file, `StoreError` for the store.
     """
     rows = dict.fromkeys(_SAME, 0)
     known = unreadable = 0
-    with path.open("rb") as file:
-        for text in file:
-            told(len(text))
-            try:
-                read = rows_of(json.loads(text))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-                unreadable += bool(text.strip())
-                continue
-            fresh = _without_known(db, read)
-            db.write(fresh)
-            for table in _SAME:
-                rows[table] += len(fresh.get(table, ()))
-                known += len(read.get(table, ())) - len(fresh.get(table, ()))
+    for read in _read(path, told):
+        if read is None:
+            unreadable += 1
+            continue
+        fresh = without_known(db, read)
+        db.write(fresh)
+        for table in _SAME:
+            rows[table] += len(fresh.get(table, ()))
+            known += len(read.get(table, ())) - len(fresh.get(table, ()))
     return Imported(rows, known, unreadable)
+
+
+def _read(path: Path, told: Callable[[int], object]) -> Iterator[Rows | None]:
+    """Yield the rows of each request of a file, None for what cannot be read."""
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        before = 0
+        try:
+            for text in gzip.GzipFile(fileobj=file) if packed else file:
+                told(file.tell() - before)
+                before = file.tell()
+                if text.strip():
+                    yield from _of_line(text)
+        except (EOFError, zlib.error, gzip.BadGzipFile):  # it is still written, or damaged
+            yield None
+
+
+def _of_line(text: bytes) -> list[Rows | None]:
+    try:
+        request = json.loads(text)
+        return [rows_of(each) for each in (request if isinstance(request, list) else [request])]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return [None]
 
 
 def rows_of(request: Json) -> Rows:
@@ -94,7 +118,8 @@ def rows_of(request: Json) -> Rows:
     raise ValueError("no request of OTLP")
 
 
-def _without_known(db: Database, rows: Rows) -> Rows:
+def without_known(db: Database, rows: Rows) -> Rows:
+    """Return the rows that the store does not have yet."""
     kept = {table: values for table, values in rows.items() if table not in _SAME}
     with db.snapshot() as connection:
         for table, keys in _SAME.items():

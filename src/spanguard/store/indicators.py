@@ -6,12 +6,12 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from spanguard.store.database import Database
+from spanguard.store.growth import grown, parsed_bounds
 from spanguard.store.histogram import Buckets
 from spanguard.store.selection import SECOND_NS, Selection
 
@@ -95,8 +95,15 @@ def _read(db: Database, selection: Selection, names: Sequence[str], service: str
         each = found.tally(row["key"], row["name"], row["attributes"])
         each.add(row["value"], row["count"], row["sum"], row["times"])
         if row["bounds"]:
-            each.buckets.add(_bounds(row["bounds"]), [sum(same) for same in zip(*json.loads(row["counts"]), strict=True)])
-    _grown(found, asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0)
+            each.buckets.add(
+                parsed_bounds(row["bounds"]), [sum(same) for same in zip(*json.loads(row["counts"]), strict=True)]
+            )
+    for growth in grown(asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0):
+        row = growth.row
+        each = found.tally(row["key"], row["name"], row["attributes"])
+        each.add(growth.value, growth.count, growth.sum, 1)
+        if row["bounds"]:
+            each.buckets.add(parsed_bounds(row["bounds"]), growth.counts)
     return {key: tallies for key, tallies in found.by_name() if tallies}
 
 
@@ -119,23 +126,6 @@ class _Found:
         yield from ((key, dict(tallies)) for key, tallies in found.items())
 
 
-def _grown(found: _Found, rows: Iterable[sqlite3.Row], start_ns: int) -> None:
-    """Add by how much each stream of cumulative points grew from one point to the next, of those from the start on."""
-    before: dict[tuple[object, ...], sqlite3.Row] = {}
-    for row in rows:
-        stream = tuple(row[each] for each in ("resource_id", "scope", "name", "attributes", "start_ns"))
-        last, before[stream] = before.get(stream), row
-        if row["time_ns"] < start_ns:
-            continue
-        each = found.tally(row["key"], row["name"], row["attributes"])
-        value, count, total = ((row[c] or 0) - ((last[c] or 0) if last else 0) for c in ("value", "count", "sum"))
-        each.add(value, count, total, 1)
-        if row["bounds"]:
-            counts = json.loads(row["counts"])
-            base = json.loads(last["counts"]) if last and last["bounds"] == row["bounds"] else [0] * len(counts)
-            each.buckets.add(_bounds(row["bounds"]), [now - then for now, then in zip(counts, base, strict=True)])
-
-
 @dataclass(frozen=True)
 class _Asked:
     """Which points are read: of which metrics and service, and by which SQL expression they are kept apart."""
@@ -151,8 +141,3 @@ class _Asked:
         listed = {f"n{number}": name for number, name in enumerate(self.names)}
         matching = _MATCHING.format(names=", ".join(f":{each}" for each in listed), where=where)
         return db.rows(statement.format(key=self.key, matching=matching), {**listed, **values})
-
-
-@lru_cache(maxsize=64)
-def _bounds(text: str) -> tuple[float, ...]:
-    return tuple(json.loads(text))

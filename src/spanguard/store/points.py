@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias
 
 from spanguard import semconv
 from spanguard.store.database import Database
+from spanguard.store.from_spans import span_tallies
+from spanguard.store.growth import Growth, grown, parsed_bounds
 from spanguard.store.histogram import Buckets
+from spanguard.store.indicators import known_runs
 from spanguard.store.selection import Selection
 
 DURATIONS: Final = tuple(generation.duration.name for generation in semconv.GENERATIONS.values())
@@ -39,7 +41,7 @@ class Series:
     buckets: Buckets = field(default_factory=Buckets)
 
     def add(self, point: tuple[float | None, ...], bounds: str | None, counts: str | None) -> None:
-        """Add a point: its begin and end, value, count, sum, minimum and maximum; then its buckets, as JSON."""
+        """Add points: their begin and end, value, count, sum, minimum and maximum; then the buckets of each, as JSON."""
         start, end, value, count, total, low, high = point
         self.start_ns = min(self.start_ns, int(start or 0))
         self.end_ns = max(self.end_ns, int(end or 0))
@@ -51,11 +53,14 @@ class Series:
         if high is not None and (self.high is None or high > self.high):
             self.high = high
         if bounds is not None and counts is not None:
-            self.buckets.add(_parsed_bounds(bounds), _parsed_counts(counts))
+            self.buckets.add(parsed_bounds(bounds), [sum(same) for same in zip(*json.loads(counts), strict=True)])
 
     def text(self, key: str) -> str:
         """Return an attribute as text, empty if there is none."""
         return str(self.attributes.get(key, ""))
+
+
+_Found: TypeAlias = "dict[object, dict[tuple[str, str], Series]]"
 
 
 class Points:
@@ -80,46 +85,77 @@ class Points:
         return [series for (name, _), series in self._series.items() if name in names]
 
 
-# Deltas add up; a cumulative point contains all before it, so the last one counts (with max(), SQLite takes the other
-# columns from the row that has it).
-_READ: Final = """WITH p AS (
-    SELECT p.*, {key} AS key FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
-    WHERE p.name IN ({names}) AND {where})
-SELECT key, name, attributes, bounds, counts, start_ns, time_ns, value, count, sum, min, max
-FROM p WHERE temporality = 'DELTA'
-UNION ALL SELECT key, name, attributes, bounds, counts, start_ns, max(time_ns), value, count, sum, min, max
-FROM p WHERE temporality = 'CUMULATIVE' GROUP BY key, resource_id, scope, name, attributes, start_ns"""
+_FROM: Final = """FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
+    WHERE p.name IN ({names}) AND {where}"""
+# Deltas add up; the counts of buckets come as one JSON array of arrays, which is read in half the time of a row for each
+# point. Of what goes up and down the last observation counts: with max(), SQLite takes the other columns from its row.
+_READ: Final = f"""SELECT {{key}} AS key, p.name, p.attributes, p.bounds, '[' || group_concat(p.counts) || ']' AS counts,
+        min(p.start_ns), max(p.time_ns), sum(p.value), sum(p.count), sum(p.sum), min(p.min), max(p.max)
+    {_FROM} AND p.temporality = 'DELTA' GROUP BY 1, 2, 3, 4
+    UNION ALL SELECT {{key}}, p.name, p.attributes, NULL, NULL,
+        p.start_ns, max(p.time_ns), p.value, p.count, p.sum, p.min, p.max
+    {_FROM} AND p.temporality = 'CUMULATIVE' AND p.kind = 'up_down_sum'
+    GROUP BY 1, p.resource_id, p.scope, p.name, p.attributes, p.start_ns"""
+_CUMULATIVE: Final = f"""SELECT p.*, {{key}} AS key {_FROM} AND p.temporality = 'CUMULATIVE' AND p.kind <> 'up_down_sum'
+    ORDER BY p.time_ns, p.id"""
 
 
 def read(db: Database, selection: Selection | str) -> Points:
-    """Read the metrics that a summary is made of, of a selection or of a run by its name."""
+    """Read the metrics that a summary is made of, of a selection or of a run by its name.
+
+    Of a run that ``association(run=)`` named inside a process there are none: they are made up of its spans.
+    """
     wanted = Selection(selection) if isinstance(selection, str) else selection
+    if wanted.run is not None and known_runs(db, wanted.run) == (False, True):
+        return _of_spans(db, wanted, wanted.run)
     return read_by(db, wanted, "''").get("", Points({}))
+
+
+def _of_spans(db: Database, selection: Selection, run: str) -> Points:
+    """Return what points would say of a run of ``association(run=)``, which has spans alone."""
+    where, values = selection.of_spans()
+    times = f"""SELECT min(s.start_ns), max(s.end_ns) FROM spans AS s JOIN resources AS r ON r.id = s.resource_id
+        WHERE {where}"""  # noqa: S608 - of this package
+    start, end = db.rows(times, values)[0]
+    found: dict[tuple[str, str], Series] = {}
+    for name, tallies in span_tallies(db, run, None, selection)[0].items():
+        for each in tallies:
+            key = name, json.dumps(each.attributes, sort_keys=True)
+            found[key] = Series(dict(each.attributes), start, end, each.value, each.count, each.sum, buckets=each.buckets)
+    return Points(found)
 
 
 def read_by(db: Database, selection: Selection, key: str, metrics: Iterable[str] = _NAMES) -> dict[object, Points]:
     """Read them apart for each value of an SQL expression over the points ``p`` and their resources ``r``."""
-    where, values = selection.of("p.time_ns", "r.run")
     names = {f"n{number}": name for number, name in enumerate(metrics)}
-    statement = _READ.format(key=key, names=", ".join(f":{each}" for each in names), where=where)
-    found: dict[object, dict[tuple[str, str], Series]] = {}
+    listed = ", ".join(f":{each}" for each in names)
+    found: _Found = {}
     with db.snapshot() as connection:
-        cursor = connection.execute(statement, {**names, **values})
-        cursor.row_factory = None  # a hundred thousand plain tuples are read in half the time
+        where, values = selection.of("p.time_ns", "r.run")
+        cursor = connection.execute(_READ.format(key=key, names=listed, where=where), {**names, **values})
+        cursor.row_factory = None
         for its, name, attributes, bounds, counts, *point in cursor:
-            by_name = found.setdefault(its, {})
-            series = by_name.get((name, attributes))
-            if series is None:
-                series = by_name[name, attributes] = Series(json.loads(attributes), point[0])
-            series.add(tuple(point), bounds, counts)
+            _series(found, its, name, attributes, point[0]).add(tuple(point), bounds, counts)
+        where, values = replace(selection, start_ns=None).of("p.time_ns", "r.run")
+        rows = connection.execute(_CUMULATIVE.format(key=key, names=listed, where=where), {**names, **values})
+        _add_growth(found, grown(rows, selection.start_ns or 0))
     return {its: Points(series) for its, series in found.items()}
 
 
-@lru_cache(maxsize=4096)
-def _parsed_counts(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
+def _series(found: _Found, key: object, name: str, attributes: str, start_ns: int) -> Series:
+    by_name = found.setdefault(key, {})
+    known = by_name.get((name, attributes))
+    if known is None:
+        known = by_name[name, attributes] = Series(json.loads(attributes), start_ns)
+    return known
 
 
-@lru_cache(maxsize=64)
-def _parsed_bounds(text: str) -> tuple[float, ...]:
-    return tuple(json.loads(text))
+def _add_growth(found: _Found, growths: Iterable[Growth]) -> None:
+    for growth in growths:
+        row = growth.row
+        series = _series(found, row["key"], row["name"], row["attributes"], row["start_ns"])
+        times = row["start_ns"], row["time_ns"]
+        # The least and the most are of all that the stream ever measured; nobody knows those of a part.
+        series.add((*times, growth.value, growth.count, growth.sum, row["min"], row["max"]), None, None)
+        if growth.counts:
+            series.buckets.add(parsed_bounds(row["bounds"]), growth.counts)

@@ -101,8 +101,9 @@ def runs(db: Database) -> list[RunRow]:
 class Wanted:
     """Which traces are asked for; None asks for any.
 
-    ``run`` is theirs, ``name`` stands in the name of one of their spans, ``outcome`` is that of the whole, ``error`` the
-    ``error.type`` or the error category of one of their spans, ``since_ns`` a time that they began at or after.
+    ``run`` is that of their process or of ``association(run=)``, ``name`` stands in the name of one of their spans,
+    ``outcome`` is that of the whole, ``error`` the ``error.type`` or the error category of one of their spans, ``since_ns``
+    a time that they began at or after.
     """
 
     run: str | None = None
@@ -115,7 +116,7 @@ class Wanted:
         """Return the SQL condition over a span of the trace."""
         inside = f"EXISTS (SELECT 1 FROM spans AS i WHERE i.trace_id = {span}.trace_id AND {{}})"  # noqa: S608 - of this module
         conditions = (
-            (self.run, _OF_RUN.format(span)),
+            (self.run, _OF_RUN.format(span) if span == "l" else f"({span}.run = :run OR {_OF_RUN.format(span)})"),
             (self.name, inside.format("instr(lower(i.name), lower(:name))")),
             (self.error, inside.format("(i.error_type = :error OR i.error_category = :error)")),
             (self.since_ns, f"{span}.start_ns >= :since_ns"),
@@ -144,7 +145,7 @@ def traces(db: Database, *, run: str | None = None, limit: int = 20, wanted: Wan
 
 def _newest(db: Database, wanted: Wanted, limit: int, offset: int) -> list[bytes]:
     # From the newest span back, those that are the first of their trace: the rest of the store is not looked at.
-    of_run = "" if wanted.run is None else f"AND {_OF_RUN.format('e')}"
+    of_run = "" if wanted.run is None else f"AND {Wanted(wanted.run).of('e')}"
     rows = db.rows(
         f"""SELECT trace_id FROM spans AS s WHERE NOT EXISTS (
             SELECT 1 FROM spans AS e WHERE e.trace_id = s.trace_id

@@ -35,6 +35,11 @@ class Selection:
         known = [(condition, name, value) for condition, name, value in conditions if value is not None]
         return " AND ".join(condition for condition, *_ in known) or "1", {name: value for _, name, value in known}
 
+    def of_spans(self) -> tuple[str, dict[str, str | int]]:
+        """Return the same over spans ``s`` and their resources ``r``: a run of theirs may be one of ``association(run=)``."""
+        condition, values = self.of("s.start_ns", ":run")
+        return condition.replace(":run = :run", ":run IN (r.run, s.run)"), values
+
     def before(self) -> Selection | None:
         """Return the time of the same length before this one; None where it has no beginning or no end."""
         if self.start_ns is None or self.end_ns is None:

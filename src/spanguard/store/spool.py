@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from spanguard.settings import state_directory
-from spanguard.store.database import Database, EmptyStoreError, StoreError
+from spanguard.store.database import Database, EmptyStoreError, StoreError, identity
 from spanguard.store.location import DIRECTORY, FILE, _usable
 from spanguard.store.retention import MEGABYTE, _size
 from spanguard.store.schema import Schema
@@ -247,14 +247,14 @@ class Spool:
 
     def _with_file(self, work: Callable[[_SpoolFile], T]) -> T:
         file = self._opened()
-        before = _identity(file.path)
+        before = identity(file.path)
         try:
             return work(file)
         except StoreError as error:
             if type(error.__cause__) is not sqlite3.DatabaseError:  # its subclasses are other faults
                 raise
         self.close()
-        if _identity(file.path) == before:  # else another process has set it aside
+        if identity(file.path) == before:  # else another process has set it aside
             _set_aside(file.path)
         return work(self._opened())
 
@@ -370,14 +370,6 @@ def _unpacked(body: bytes) -> bytes | None:
 
 def _now_ms() -> int:
     return time.time_ns() // 10**6
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _set_aside(path: Path) -> None:

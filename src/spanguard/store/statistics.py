@@ -16,14 +16,27 @@ from typing import Final
 from spanguard import semconv
 from spanguard.store.columns import attribute
 from spanguard.store.database import Database
-from spanguard.store.figures import Latency, calls, failed, latency, plus, rate, token_series, tokens
+from spanguard.store.drops import dropped
+from spanguard.store.figures import (
+    ANSWERED,
+    CONTEXT,
+    Latency,
+    calls,
+    failed,
+    judged,
+    latency,
+    outcomes,
+    plus,
+    rate,
+    token_series,
+    tokens,
+)
 from spanguard.store.groups import Group, cache, costs, from_spans
 from spanguard.store.points import Points, Series, read
 from spanguard.store.selection import SECOND_NS, Selection
 
 TOP: Final = 5
 """How many rules and categories are listed."""
-_SUCCESSES: Final = ("success", "recovered")
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,11 @@ class Times:
 
 @dataclass(frozen=True)
 class Work:
-    """Guarded operations; ``average_retries`` is of those that succeeded, ``wasted_share`` of their tokens."""
+    """Guarded operations: how many, and how they ended.
+
+    ``first_attempt_success`` is a share of those that nobody cancelled, as of the SLI of that name; ``average_retries`` is of
+    those that succeeded, ``wasted_share`` of their tokens.
+    """
 
     count: int
     outcomes: dict[str, int]
@@ -195,7 +212,7 @@ def statistics(db: Database, selection: Selection) -> Statistics:
         _dependencies(db, selection),
         tuple(from_spans(db, selection, "user")),
         tuple(from_spans(db, selection, "space")),
-        _drops(db, selection),
+        sum(dropped(db, selection).values()),
     )
 
 
@@ -236,19 +253,14 @@ def _requests(points: Points, seconds: float | None, cost: float | None) -> Requ
 
 def _times(points: Points) -> Times:
     durations = calls(points)
-    retrieval = [series for series in durations if series.text(semconv.GEN_AI_OPERATION) == "retrieval"]
-    model = [series for series in durations if series.text(semconv.GEN_AI_OPERATION) != "retrieval"]
+    retrieval = [series for series in durations if series.text(semconv.GEN_AI_OPERATION) == CONTEXT]
+    model = [series for series in durations if series.text(semconv.GEN_AI_OPERATION) != CONTEXT]
     return Times(latency(points.of(semconv.OPERATION_DURATION.name)), latency(retrieval), latency(model))
 
 
 def _work(points: Points) -> Work:
-    outcomes = {
-        outcome: count
-        for outcome, count in _by(points.of(semconv.OPERATION_DURATION.name), semconv.OUTCOME).items()
-        if outcome
-    }
-    count = sum(outcomes.values())
-    succeeded = [s for s in points.of(semconv.OPERATION_ATTEMPTS.name) if s.text(semconv.OUTCOME) in _SUCCESSES]
+    ended = outcomes(points.of(semconv.OPERATION_DURATION.name))
+    succeeded = [s for s in points.of(semconv.OPERATION_ATTEMPTS.name) if s.text(semconv.OUTCOME) in ANSWERED]
     successes = sum(series.count for series in succeeded)
     used, cost = (
         _by(points.of(metric.name), semconv.DISPOSITION) if points.of(metric.name) else None
@@ -256,9 +268,9 @@ def _work(points: Points) -> Work:
     )
     useful, wasted = (None, None) if used is None else (int(used["useful"]), int(used["wasted"]))
     return Work(
-        int(count),
-        {outcome: int(each) for outcome, each in outcomes.items()},
-        _known(points, rate(outcomes.get("success", 0), count)),
+        sum(ended.values()),
+        ended,
+        _known(points, rate(ended.get("success", 0), judged(ended))),
         _known(points, rate(sum(series.sum for series in succeeded) - successes, successes)),
         useful,
         wasted,
@@ -269,12 +281,12 @@ def _work(points: Points) -> Work:
 
 
 def _errors(points: Points) -> dict[str, int]:
-    with_error = [series for series in calls(points) if semconv.ERROR_TYPE in series.attributes]
+    with_error = [series for series in calls(points) if series.text(semconv.ERROR_TYPE)]
     return _ranked(_by(with_error, semconv.ERROR_TYPE))
 
 
 def _categories(db: Database, selection: Selection) -> tuple[Category, ...]:
-    where, values = selection.of("s.start_ns", "r.run")
+    where, values = selection.of_spans()
     recoverable = attribute(semconv.ERROR_RECOVERABLE)
     rows = db.rows(
         f"""SELECT coalesce(s.error_category, 'other') AS category, {recoverable} AS recoverable, count(*) AS count
@@ -345,7 +357,7 @@ def _limiters(points: Points) -> tuple[Limiter, ...]:
 
 
 def _dependencies(db: Database, selection: Selection) -> dict[str, int]:
-    where, values = selection.of("s.start_ns", "r.run")
+    where, values = selection.of_spans()
     rows = db.rows(
         f"""SELECT d.value AS name, count(*) AS count FROM spans AS s JOIN resources AS r ON r.id = s.resource_id,
             json_each(s.attributes, '$."{semconv.DEPENDENCIES}"') AS d
@@ -353,12 +365,6 @@ def _dependencies(db: Database, selection: Selection) -> dict[str, int]:
         values,
     )
     return {str(row["name"]): int(row["count"]) for row in rows}
-
-
-def _drops(db: Database, selection: Selection) -> int:
-    where, values = selection.of("d.time_ns", "r.run")
-    source = f"FROM drops AS d JOIN resources AS r ON r.id = d.resource_id WHERE {where}"
-    return int(db.rows(f"SELECT total(d.items) {source}", values)[0][0])
 
 
 def _counts(points: Points, metric: semconv.Metric, key: str) -> dict[str, int]:

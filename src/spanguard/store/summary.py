@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 
 from spanguard import semconv
 from spanguard.store.database import Database
-from spanguard.store.figures import calls, failed, token_series, tokens
+from spanguard.store.drops import dropped
+from spanguard.store.figures import calls, failed, outcomes, share_of, token_series, tokens
 from spanguard.store.histogram import Buckets
 from spanguard.store.points import Points, Series, read
 from spanguard.store.queries import runs
+from spanguard.store.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Calls:
 class Operations:
     """Guarded operations: how they ended, and how often they had to be tried.
 
-    ``first_attempt_success`` is a share from 0 to 1. ``recovered`` counts those that a later attempt saved, ``repaired`` the
-    part of them that a repair saved; ``retries`` are the attempts beyond the first.
+    ``first_attempt_success`` is a share, from 0 to 1, of those that nobody cancelled. ``recovered`` counts those that a later
+    attempt saved, ``repaired`` the part of them that a repair saved; ``retries`` are the attempts beyond the first.
     """
 
     count: int
@@ -127,7 +129,7 @@ def summary(db: Database, *, run: str | None = None) -> Summary:
         _policies(points),
         _errors(points),
         _validations(points),
-        _drops(db, run),
+        sum(dropped(db, Selection(run)).values()),
     )
 
 
@@ -145,15 +147,14 @@ def _calls(points: Points) -> Calls:
 def _operations(points: Points) -> Operations:
     durations = points.of(semconv.OPERATION_DURATION.name)
     attempts = points.of(semconv.OPERATION_ATTEMPTS.name)
-    outcomes = _outcomes(durations)
-    count = sum(series.count for series in durations)
+    ended = outcomes(durations)
     repairs = [series for series in durations if series.text(semconv.POLICY_TYPE) == "repair"]
     return Operations(
-        count,
-        outcomes,
-        outcomes.get("success", 0) / count if count else None,
-        _outcomes(repairs).get("recovered", 0),
-        outcomes.get("recovered", 0),
+        sum(ended.values()),
+        ended,
+        share_of(ended, "success"),
+        outcomes(repairs).get("recovered", 0),
+        ended.get("recovered", 0),
         _attempts(attempts),
         # An operation that was rejected made no attempt at all.
         int(sum(max(0, series.sum - series.count) for series in attempts)) if attempts else None,
@@ -199,7 +200,7 @@ def _policy(key: tuple[str, str], durations: list[Series], attempts: list[Series
     return PolicyRow(
         *key,
         sum(series.count for series in durations),
-        _outcomes(durations),
+        outcomes(durations),
         _attempts(attempts),
         split.useful,
         split.wasted,
@@ -231,17 +232,6 @@ def _validations(points: Points) -> dict[str, Verdicts]:
     return {rule: Verdicts(results["pass"], results["fail"]) for rule, results in sorted(counts.items())}
 
 
-def _outcomes(durations: list[Series]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for series in durations:
-        counts[series.text(semconv.OUTCOME)] += series.count
-    return {
-        outcome: counts[outcome]
-        for outcome in (*semconv.OUTCOMES, *sorted({*counts} - {*semconv.OUTCOMES}))
-        if counts[outcome]
-    }
-
-
 def _attempts(attempts: list[Series]) -> int | None:
     return int(sum(series.sum for series in attempts)) if attempts else None
 
@@ -258,8 +248,3 @@ def _quantiles(found: list[Series]) -> tuple[float | None, float | None]:
     for series in found:
         buckets.merge(series.buckets)
     return buckets.quantile(0.5), buckets.quantile(0.95)
-
-
-def _drops(db: Database, run: str) -> int:
-    rows = db.rows("SELECT sum(items) FROM drops WHERE resource_id IN (SELECT id FROM resources WHERE run = ?)", [run])
-    return int(rows[0][0] or 0)

@@ -1,12 +1,14 @@
 """What the ids of published models are made of: families, vendors, variants, sizes, versions, dates.
 
-An id is cut into pieces at ``- . _ : @ /``, and every piece must be in one of the finite sets of ``data/models.txt`` or be a
-number of few digits where a version, a size or a date can stand. All together the numbers of an id have at most six digits,
-one plausible date apart, so that no telephone, card or account can stand in it.
+An id is cut into pieces at ``- . _ : @ /``, and every piece must be in one of the finite sets of ``data/models.txt``, be put
+together from two of their words (``embeddinggemma``, ``streamlake``), or be a number of few digits where a version, a size or
+a date can stand. All together the numbers of an id have at most six digits, one plausible date apart, so that no telephone,
+card or account can stand in it.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby
 from typing import Final
 
@@ -22,12 +24,15 @@ _GENERIC: Final = frozenset(
 _APART: Final = str.maketrans("._:@~", "-----")
 _MOST_SEGMENTS: Final = 8
 _MOST_DIGITS: Final = 6
+_FIXED_DIGITS: Final = 3  # that a number of a finite set counts for
 _MOST_RARE: Final = 3
 _MOST_BYTES: Final = 4
+_SHORTEST_JOINED: Final = 4
 _HEX: Final = frozenset("0123456789abcdef")
 _FIXED: Final = frozenset(
-    "01 02 03 001 002 003 004 005 006 007 100 128 224 256 336 384 448 512 768 1024 1080 1440 1536 1792 1920 2048 2160 2560 "
-    "3840 4096 8192 16384 32768 40960 65536 131072".split()
+    "01 02 03 001 002 003 004 005 006 007 100 128 200 224 256 336 384 448 480 512 640 720 768 896 960 1000 1024 1080 1440 "
+    "1536 1792 1920 2000 2048 2160 2560 3840 4000 4096 8000 8192 16000 16384 24000 32000 32768 40960 64000 65536 128000 "
+    "131072".split()
 )
 # Families that bear a person's name: nothing that follows another family, as a user's name would.
 _NAMES: Final = frozenset({"agnes", "claude", "dolly", "polly", "roberta", "stella"})
@@ -36,7 +41,11 @@ _BEFORE_DAYS: Final = frozenset({"preview", "exp", "experimental", "latest", "th
 _BY_DAY: Final = frozenset(
     "doubao seed seedream seedance seededit bytedance wan skylark hunyuan glm deepseek qwen qwq kimi".split()
 )
-_UNITS: Final = {"b": 4, "m": 4, "k": 4, "t": 2, "e": 3, "v": 2, "o": 2, "n": 2, "bit": 2, "px": 4, "vl": 2, "d": 4}
+_UNITS: Final = {
+    "e": 3,
+    **dict.fromkeys(("b", "m", "k", "d", "px"), 4),
+    **dict.fromkeys(("t", "v", "o", "n", "bit", "bits", "vl"), 2),
+}
 _LETTERS: Final = frozenset("vrkmolsxnhgjqtewzfp")
 _PRECISIONS: Final = frozenset({"fp", "int", "bf", "nvfp", "mxfp", "w", "a", "q", "iq", "uint", "f"})
 _TAILS: Final = frozenset({"o", "v", "vl", "e", "b", "n", "c", "t", "i", "omni", "flash"})
@@ -64,10 +73,30 @@ def is_model_id(text: str) -> bool:
 
 def _is_prefix(segment: str) -> bool:
     sets = table("models")
-    if segment in sets["prefixes"]:
+    if segment.removeprefix("~") in sets["prefixes"]:
         return True
-    words = (sets["prefixes"], sets["vendors"], sets["families"], sets["variants"], _FIXED, _ONE_DIGIT)
-    return all(any(piece in known for known in words) for piece in segment.translate(_APART).split("-"))
+    words = (sets["prefixes"], sets["vendors"], sets["families"], sets["variants"], sets["general"], sets["hosting"], _FIXED)
+    return all(
+        any(piece in known for known in words) or piece in _ONE_DIGIT or _is_joined(piece, "hosting")
+        for piece in segment.translate(_APART).split("-")
+    )
+
+
+def _is_joined(piece: str, marks: str) -> bool:
+    """Whether it is two known words written as one, at least one of which is of the set that marks what it is."""
+    if not 6 <= len(piece) <= 24 or not piece.isalpha():
+        return False
+    marking, known = table("models")[marks], _words()
+    parted = ((piece[:at], piece[at:]) for at in range(2, len(piece) - 1))
+    return any((one in marking and two in known) or (two in marking and one in known) for one, two in parted)
+
+
+@cache
+def _words() -> frozenset[str]:
+    """Return the words that others can be joined with: long enough to be words."""
+    sets = table("models")
+    known = (sets[name] for name in ("families", "variants", "vendors", "general", "hosting"))
+    return frozenset(word for words in known for word in words if len(word) >= _SHORTEST_JOINED)
 
 
 def _is_byte(piece: str) -> bool:
@@ -110,10 +139,12 @@ class _Reader:
             self._vendor = self._vendor or len(piece) > 3
         elif piece in sets["variants"] or self._is_fused(piece):
             pass
-        elif piece in sets["products"] or piece in sets["mixed"]:
+        elif piece in sets["products"] or piece in sets["mixed"] or piece in sets["general"] or _is_joined(piece, "joining"):
             self._known = True
             self._rare += 1
             self._family = self._family or piece in sets["lines"]
+        elif not piece:  # what two dashes enclose, as in anthropic--claude-4-sonnet
+            return int(self._vendor and not self._family)
         else:
             return 0
         if piece.isalpha():
@@ -136,7 +167,7 @@ class _Reader:
     def _is_size(self, runs: list[str]) -> bool:
         """Whether it is 70b, 8x22b, a3b, e4b, 0p6b, 128k, 16e, 4bit, 4o."""
         if runs[0] in ("a", "e", "r", "x", "h", "s") and len(runs) == 3:
-            return len(runs[1]) <= 3 and runs[2] == "b"
+            return len(runs[1]) <= 3 and runs[2] in ("b", "m")
         if not runs[0].isdigit():
             return False
         if len(runs) == 2:
@@ -148,8 +179,10 @@ class _Reader:
         """Whether it is v2, r1, k2p5, gpt4o, llama3, qwen2p5, fp8, w4a16."""
         head, number, *rest = runs
         family = head == "o" or head in self._sets["families"] or head in self._sets["lines"]
-        if head.isdigit() or len(number) > 2 or not (family or head in _LETTERS or head in _PRECISIONS):
+        word = family or (len(head) > 2 and head in _words()) or _is_joined(head, "joining")
+        if head.isdigit() or len(number) > 2 or not (word or head in _LETTERS or head in _PRECISIONS):
             return False
+        self._rare += word and not family
         if family:
             self._family = self._known = True
             self._row = 0
@@ -157,7 +190,7 @@ class _Reader:
         if not rest:
             return True
         if len(rest) == 1:
-            return family and rest[0] in _TAILS
+            return word and (rest[0] in _TAILS or rest[0] in self._sets["families"])
         joined = rest[0] == "a" if head == "w" else rest[0] == "p" and head not in _PRECISIONS
         return joined and len(rest[1]) <= 2 and (len(rest) == 2 or rest[2] in ("v", "b"))
 
@@ -173,7 +206,7 @@ class _Reader:
         number = pieces[at]
         self._numbers.append(number)
         self._row += 1
-        self._digits += len(number)
+        self._digits += min(len(number), _FIXED_DIGITS) if number in _FIXED else len(number)
         short = len(number) <= 2 - self._dated and (number == "0" or number[0] != "0")
         row = len(self._numbers) <= 2 or (len(self._numbers) == 3 and len(number) == 1)
         return 1 if at and row and self._row <= 4 and (short or number in _FIXED) else 0
@@ -183,7 +216,9 @@ class _Reader:
         if len(first) in (6, 8):
             day = first if len(first) == 8 else f"20{first}" if self._by_day else ""
             return int(_is_day(day[:4], day[4:6], day[6:]))
-        if len(first) == 4 and _is_year(first) and len(second) == 2:
+        if _is_year(first) and len(second) == 4:
+            return 2 * _is_day(first, second[:2], second[2:])
+        if _is_year(first) and len(second) == 2:
             return (3 if len(third) == 2 and _is_day(first, second, third) else 2) if _is_month(second) else 0
         if len(first) == 4 and first not in _FIXED:
             alone = len("".join(self._numbers)) <= 3 and all(len(n) == 1 for n in self._numbers[:1])  # no 12-34-0613

@@ -10,7 +10,9 @@ from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
 
 _LONGEST: Final = 128
 _LONGEST_PATH: Final = 512
+_MOST_PREFIXES: Final = 2
 _CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._:/@~[]")
+_NAMING: Final = _CHARACTERS - frozenset(":@~[]")
 _MOST_ACCEPTED: Final = 2000
 _accepted: Final[set[str]] = set()
 _FINE_TUNED: Final = (":ft-", ".ft-")
@@ -19,8 +21,8 @@ _FINE_TUNED: Final = (":ft-", ".ft-")
 def model_name(name: str) -> str:
     """Return a model's name as it may be shown: clear if it is declared or a published model's, otherwise a pseudonym.
 
-    Of a fine-tuned model the base is clear: ``ft:gpt-4o-mini-2024-07-18:h:0123456789abcdef``. Of an ARN of Bedrock and a
-    resource name of Vertex AI nothing but the published model is shown.
+    Of a fine-tuned model the base is clear: ``ft:gpt-4o-mini-2024-07-18:h:0123456789abcdef``. Of an ARN of Bedrock, a
+    resource name of Vertex AI, and an id behind a gateway that nobody knows, nothing but the published model is shown.
     """
     if name in _accepted or is_declared(name):
         return name
@@ -31,7 +33,7 @@ def model_name(name: str) -> str:
     if len(name) <= _LONGEST_PATH:
         if base := _base(name):
             return Pseudonym(f"ft:{base}:{pseudonym(name, GEN_AI_MODEL)}")
-        if model := _within(name):
+        if model := _within(name) or _behind(name):
             return model
     return pseudonym(name, GEN_AI_MODEL)
 
@@ -70,3 +72,10 @@ def _within(name: str) -> str:
         publisher, found, model = name.partition("publishers/")[2].partition("/models/")
         model = model if found and publisher.isalnum() else ""
     return model if model and "/" not in model and is_published(model) else ""
+
+
+def _behind(name: str) -> str:
+    """Return the published model that stands behind the prefix of a gateway or of an owner, or nothing; a path is neither."""
+    prefix, _, model = name.rpartition("/")
+    gateway = prefix[:1].isalnum() and prefix.count("/") < _MOST_PREFIXES and _NAMING.issuperset(prefix.lower())
+    return model if gateway and is_published(model) else ""

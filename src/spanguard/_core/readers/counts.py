@@ -10,6 +10,10 @@ from spanguard._core.usage import NOTHING, Modal, Usage, amount, tokens
 from spanguard.semconv import TokenKind
 
 WHERE: Final = "usage in a response"
+Sent = tuple[int | None, int | None, tuple[Modal, ...]]
+Received = tuple[int | None, tuple[Modal, ...]]
+_UNSENT: Final[Sent] = (None, None, ())
+_UNRECEIVED: Final[Received] = (None, ())
 _MODALITIES: Final = (("text", "text_tokens"), ("image", "image_tokens"), ("audio", "audio_tokens"))
 
 
@@ -20,12 +24,14 @@ def usage(source: object) -> Usage:
     get = getter(source)
     sent, received = get("prompt_tokens"), get("completion_tokens")
     if sent is not None or received is not None:
-        read, written, modal = _sent(get("prompt_tokens_details"))
-        reasoning, more = _received(get("completion_tokens_details"))
-        read, written = (
-            first_count(read, get, "cache_read_input_tokens"),
-            first_count(written, get, "cache_creation_input_tokens"),
-        )
+        details = get("prompt_tokens_details")
+        read, written, modal = _UNSENT if details is None else _sent(details)
+        details = get("completion_tokens_details")
+        reasoning, more = _UNRECEIVED if details is None else _received(details)
+        if read is None and (found := get("cache_read_input_tokens")) is not None:
+            read = tokens(WHERE, found)
+        if written is None and (found := get("cache_creation_input_tokens")) is not None:
+            written = tokens(WHERE, found)
         whole = tokens(WHERE, sent)
     else:
         sent, received = get("input_tokens"), get("output_tokens")
@@ -39,7 +45,11 @@ def usage(source: object) -> Usage:
         else:
             read, written = first_count(read, get, "cache_read_tokens"), first_count(written, get, "cache_write_tokens")
             reasoning = first_count(reasoning, get, "reasoning_tokens")
-    return Usage(whole, tokens(WHERE, received), read, written, reasoning, cost(get("cost")), (*modal, *more) or None)
+    paid = get("cost")
+    modal += more
+    return Usage(
+        whole, tokens(WHERE, received), read, written, reasoning, None if paid is None else cost(paid), modal or None
+    )
 
 
 def separate(get: Get) -> tuple[int | None, int | None] | None:
@@ -50,7 +60,9 @@ def separate(get: Get) -> tuple[int | None, int | None] | None:
 
 def first_count(known: int | None, get: Get, name: str) -> int | None:
     """Return the count that is known, or else that of the field."""
-    return tokens(WHERE, get(name)) if known is None else known
+    if known is None and (found := get(name)) is not None:
+        return tokens(WHERE, found)
+    return known
 
 
 def cost(value: object) -> float | None:
@@ -58,9 +70,9 @@ def cost(value: object) -> float | None:
     return amount(WHERE, value.get("total_cost") if isinstance(value, Mapping) else value)
 
 
-def _sent(details: object) -> tuple[int | None, int | None, tuple[Modal, ...]]:
+def _sent(details: object) -> Sent:
     if details is None:
-        return None, None, ()
+        return _UNSENT
     get = getter(details)
     cached = get("cached_tokens")
     modal = _modal("input", get)
@@ -69,9 +81,9 @@ def _sent(details: object) -> tuple[int | None, int | None, tuple[Modal, ...]]:
     return tokens(WHERE, cached), tokens(WHERE, get("cache_write_tokens")), modal
 
 
-def _received(details: object) -> tuple[int | None, tuple[Modal, ...]]:
+def _received(details: object) -> Received:
     if details is None:
-        return None, ()
+        return _UNRECEIVED
     get = getter(details)
     return tokens(WHERE, first(get, "reasoning_tokens", "thinking_tokens")), _modal("output", get)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from spanguard._core.readers import counts
-from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, text
+from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, one_reason, text
 
 
 def chat(get: Get, choices: object) -> Reading:
     """Read a chat completion, or a chunk of one."""
-    reasons = [getter(choice)("finish_reason") for choice in choices] if isinstance(choices, (list, tuple)) else []
+    if type(choices) is list and len(choices) == 1:
+        reasons = one_reason(getter(choices[0])("finish_reason"))
+    else:
+        several = choices if isinstance(choices, (list, tuple)) else ()
+        reasons = finish_reasons([getter(choice)("finish_reason") for choice in several])
     azure = get("prompt_filter_results") is not None  # only Azure sends what its content filter thought of the prompt
     return Reading(
         counts.usage(get("usage")),
         text(get("model")),
         text(get("id")),
-        finish_reasons(reasons),
+        reasons,
         "azure.ai.openai" if azure else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from spanguard.semconv import PROVIDERS
@@ -38,7 +39,12 @@ _ALIASES: Final = {
 
 def of_library(cls: type) -> str | None:
     """Return the provider whose own library defines the type; ``litellm`` for litellm, which serves many."""
-    root, _, rest = cls.__module__.partition(".")
+    return _of_module(cls.__module__)
+
+
+@functools.lru_cache(maxsize=1000)
+def _of_module(name: str) -> str | None:
+    root, _, rest = name.partition(".")
     return _LIBRARIES.get("google.genai" if root == "google" and rest.startswith("genai.") else root)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from typing import Final, NamedTuple
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
 
 from spanguard._core.usage import NOTHING, Usage
 from spanguard.semconv import FINISH_REASONS, OTHER
@@ -17,8 +18,8 @@ PLAIN: Final = (str, bytes, int, float, list, tuple, set)
 
 _UNENDED: Final = frozenset({"FINISH_REASON_UNSPECIFIED", "in_progress", "queued"})
 _MOST_TYPES: Final = 1000
-_WAYS: Final[dict[type, int]] = {}
-_MAPPING, _MODEL, _OBJECT = 1, 2, 3
+Way = Callable[[Any], Get]
+_WAYS: Final[dict[type, Way]] = {}
 
 
 class Reading(NamedTuple):
@@ -51,30 +52,52 @@ UNREAD: Final = Reading()
 def getter(source: object) -> Get:
     """Return what gives a field of a mapping, of a pydantic model, or of any other object."""
     cls = type(source)
-    way = _WAYS.get(cls) or _way(cls)
-    if way == _MAPPING:
-        get: Get = source.get  # type: ignore[attr-defined]
-        return get
-    if way == _MODEL:
-        # A field that a model does not have costs a microsecond as an attribute: pydantic raises and formats an error.
-        extra: Mapping[str, object] | None = getattr(source, "__pydantic_extra__", None)
-        fields: dict[str, object] = source.__dict__
-        return {**extra, **fields}.get if extra else fields.get
+    return (_WAYS.get(cls) or _way(cls))(source)
+
+
+def _of_mapping(source: Any) -> Get:
+    return source.get  # type: ignore[no-any-return]
+
+
+def _of_model(source: Any) -> Get:
+    # A field that a model does not have costs a microsecond as an attribute: pydantic raises and formats an error.
+    extra: Mapping[str, object] | None = getattr(source, "__pydantic_extra__", None)
+    return {**extra, **source.__dict__}.get if extra else source.__dict__.get
+
+
+def _of_record(source: Any) -> Get:
+    return source.__dict__.get  # type: ignore[no-any-return]
+
+
+def _of_object(source: object) -> Get:
     return lambda name: getattr(source, name, None)
 
 
-def _way(cls: type) -> int:
+_PLAIN_ACCESS: Final[tuple[object, ...]] = (object.__getattribute__, SimpleNamespace.__getattribute__)
+
+
+def _way(cls: type) -> Way:
     # Remembered, because a check against an abstract class costs more than all the rest of reading a field.
     if len(_WAYS) >= _MOST_TYPES:
         _WAYS.clear()
+    way: Way = _of_object  # also of a pydantic model that computes a field
     if issubclass(cls, Mapping):
-        way = _MAPPING
-    elif hasattr(cls, "__pydantic_fields__") and not any(hasattr(cls, name) for name in ("usage", "choices", "model")):
-        way = _MODEL
-    else:
-        way = _OBJECT  # also a pydantic model that computes such a field
+        way = _of_mapping
+    elif hasattr(cls, "__pydantic_fields__"):
+        if not any(hasattr(cls, name) for name in ("usage", "choices", "model")):
+            way = _of_model
+    elif _is_record(cls):
+        way = _of_record
     _WAYS[cls] = way
     return way
+
+
+def _is_record(cls: type) -> bool:
+    """Whether all that an object of the class has to tell is in its ``__dict__``: a `SimpleNamespace`, a dataclass."""
+    if cls.__getattribute__ not in _PLAIN_ACCESS or hasattr(cls, "__getattr__") or not cls.__dictoffset__:
+        return False
+    fields: Mapping[str, object] = getattr(cls, "__dataclass_fields__", {})  # their defaults stand in the class too
+    return all(name.startswith("__") or name in fields for each in cls.__mro__[:-1] for name in vars(each))
 
 
 def first(get: Get, *names: str) -> object:
@@ -94,6 +117,13 @@ def text(value: object) -> str | None:
 def finish_reason(reason: str) -> str:
     """Return the reason if a provider documents it, else ``_OTHER``."""
     return reason if reason in FINISH_REASONS else OTHER
+
+
+def one_reason(reason: object) -> tuple[str, ...]:
+    """Return the reason of an answer with one choice."""
+    if type(reason) is str and reason in FINISH_REASONS:
+        return (reason,)
+    return finish_reasons((reason,))
 
 
 def finish_reasons(reasons: Iterable[object]) -> tuple[str, ...]:

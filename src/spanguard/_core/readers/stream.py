@@ -13,7 +13,7 @@ from spanguard._core.usage import NOTHING
 
 _LAST: Final = 8
 """How many chunks at the end are read whole: usage and most finish reasons come last."""
-_FULL: Final = 64
+FULL: Final = 64
 """So many chunks are held at most before the older ones are let go."""
 _BEGIN: Final = 16
 """So many chunks at the begin show whether there are several choices, which come in turns."""
@@ -23,39 +23,35 @@ _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 class StreamReader:
     """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one."""
 
-    __slots__ = ("_gone", "_held", "_together")
+    __slots__ = ("_gone", "_together", "held")
 
     def __init__(self) -> None:
-        self._held: list[object] = []
+        self.held: Final[list[object]] = []
+        """The chunks that are to be read: whoever has one appends it, and calls `let_go` when there are `FULL`."""
         self._gone = 0
         self._together = _Together()
-
-    def chunk(self, chunk: object) -> None:
-        """Take one chunk; called for each, so it does next to nothing."""
-        held = self._held
-        held.append(chunk)
-        if len(held) >= _FULL:
-            self._let_go()
 
     @property
     def count(self) -> int:
         """How many chunks there were."""
-        return self._gone + len(self._held)
+        return self._gone + len(self.held)
 
     @property
     def kept(self) -> list[object]:
         """The last chunks."""
-        return self._held[-_LAST:]
+        return self.held[-_LAST:]
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
-        self._look(self._held[:-_LAST])
+        self._look(self.held[:-_LAST])
         for chunk in self.kept:
             self._together.take(chunk)
         return self._together.reading()
 
-    def _let_go(self) -> None:
-        old, self._held = self._held[:-_LAST], self._held[-_LAST:]
+    def let_go(self) -> None:
+        """Look at all but the last chunks, and hold them no more."""
+        old = self.held[:-_LAST]
+        del self.held[:-_LAST]
         ask("response", lambda: self._look(old))
         self._gone += len(old)
 

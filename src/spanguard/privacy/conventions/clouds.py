@@ -14,6 +14,7 @@ from spanguard.privacy.conventions.kinds import (
     enums,
     flags,
     identities,
+    listed,
     names,
 )
 from spanguard.privacy.conventions.known import SIZE, VERSION
@@ -25,7 +26,12 @@ REGION: Final = known(is_cloud_region)
 ZONE: Final = known(lambda zone: zone in _ZONES or zone in ("1", "2", "3"))
 
 CLOUD: Final[Table] = {
-    **enums("cloud.provider cloud.platform"),
+    **enums("cloud.provider"),
+    "cloud.platform": listed(  # and as they were written until 2025
+        "cloud.platform",
+        *("azure_vm", "azure_functions", "azure_aks", "azure_app_service", "azure_openshift"),
+        *("azure_container_instances", "azure_container_apps"),
+    ),
     "cloud.region": REGION,
     "aws.region": REGION,
     "cloud.availability_zone": ZONE,

@@ -66,7 +66,22 @@ _COMMANDS: Final = frozenset(
     GetItem PutItem UpdateItem DeleteItem Query Scan BatchGetItem BatchWriteItem TransactGetItems TransactWriteItems
     CreateTable DeleteTable DescribeTable ListTables UpdateTable
     describe_table list_tables connect begin commit rollback cursor execute executemany callproc fetchone fetchmany
-    fetchall close pipeline multi
+    fetchall close pipeline multi get getex exists mset mget hset hget create_item read_item upsert_item replace_item
+    patch_item query_items read_all_items get_source update_one update_many insert_one insert_many find_one
+    replace_one delete_one similarity_search search.document indices.create indices.delete indices.exists indices.get
+    indices.refresh indices.put_mapping indices.get_mapping indices.put_settings indices.analyze cluster.health
+    cluster.stats cat.indices ingest.put_pipeline open_point_in_time close_point_in_time knn_search
+    """.split()
+)
+# Numbers of errors: of MySQL, of SQL Server, of Oracle.
+_ERRORS: Final = frozenset(
+    """
+    1040 1044 1045 1046 1048 1049 1050 1051 1052 1054 1055 1060 1061 1062 1064 1065 1091 1105 1109 1114 1129 1130 1136
+    1142 1146 1149 1153 1158 1159 1160 1161 1169 1205 1213 1215 1216 1217 1264 1265 1292 1317 1364 1365 1366 1406 1451
+    1452 1690 2002 2003 2005 2006 2013 3024 3819 4031 207 208 547 2601 2627 2628 4060 8152 18456 40613 40501
+    ORA-00001 ORA-00054 ORA-00060 ORA-00904 ORA-00911 ORA-00933 ORA-00936 ORA-00942 ORA-01017 ORA-01400 ORA-01403
+    ORA-01407 ORA-01422 ORA-01438 ORA-01555 ORA-01722 ORA-02290 ORA-02291 ORA-02292 ORA-03113 ORA-03135 ORA-12154
+    ORA-12170 ORA-12514 ORA-12541 ORA-12899 ORA-17002 ORA-28000
     """.split()
 )
 _SQLSTATES: Final = frozenset(
@@ -79,12 +94,13 @@ _SQLSTATES: Final = frozenset(
     XX000 XX001 XX002 HY000 HYT00 HYT01 42S01 42S02 42S22 S0001 S0002
     """.split()
 )
-_BATCHES: Final = frozenset(f"BATCH {statement}" for statement in _STATEMENTS)
+DATABASE_OPERATIONS: Final = _STATEMENTS | _COMMANDS | {f"BATCH {statement}" for statement in _STATEMENTS}
+"""What databases do, as they and the conventions write it; statements of SQL are in capitals here."""
 
 
 def is_operation(text: str) -> bool:
     """Whether the text names an operation of a database."""
-    return text in _COMMANDS or text.upper() in _STATEMENTS or text in _BATCHES
+    return text in DATABASE_OPERATIONS or text.upper() in _STATEMENTS
 
 
 OPERATION: Final = known(is_operation, "db.operation.name")
@@ -100,7 +116,7 @@ DB: Final[Table] = {
     "db.operation.batch.size": COUNT,
     "db.namespace": known(frozenset(map(str, range(16))).__contains__, "db.namespace"),  # numbers of databases, in Redis
     "db.redis.database_index": count(99_999),
-    "db.response.status_code": known(either(map(str, (*range(20), *range(100, 600))), _SQLSTATES.__contains__)),
+    "db.response.status_code": known(either(map(str, (*range(20), *range(100, 600))), (_SQLSTATES | _ERRORS).__contains__)),
     "db.cosmosdb.status_code": count(599),
     "db.cosmosdb.sub_status_code": count(99_999),
     "azure.cosmosdb.response.sub_status_code": count(99_999),
@@ -173,7 +189,7 @@ VECTORS: Final[Table] = {
         """
     ),
 }
-_MESSAGING_OPERATIONS: Final = (
+MESSAGING_OPERATIONS: Final = (
     *("publish", "send", "receive", "process", "settle", "create", "deliver", "ack", "nack", "reject", "requeue", "poll"),
     *("commit", "consume", "subscribe", "unsubscribe", "seek", "flush", "complete", "abandon", "defer", "dead_letter"),
     *("schedule", "cancel", "peek", "renew", "delete", "enqueue", "dequeue"),
@@ -195,9 +211,9 @@ MESSAGING: Final[Table] = {
         ),
         *("pulsar", "redis", "celery", "activemq", "rocketmq", "mqtt", "zeromq", "remoulade", "dramatiq", "rq", "jms"),
     ),
-    "messaging.operation": listed("messaging.operation.type", *_MESSAGING_OPERATIONS),
-    "messaging.operation.type": listed("messaging.operation.type", *_MESSAGING_OPERATIONS),
-    "messaging.operation.name": known(frozenset(_MESSAGING_OPERATIONS).__contains__, "messaging.operation.name"),
+    "messaging.operation": listed("messaging.operation.type", *MESSAGING_OPERATIONS),
+    "messaging.operation.type": listed("messaging.operation.type", *MESSAGING_OPERATIONS),
+    "messaging.operation.name": known(frozenset(MESSAGING_OPERATIONS).__contains__, "messaging.operation.name"),
     "messaging.destination_kind": one_of("queue", "topic"),
     "messaging.rocketmq.message.delay_time_level": count(100),
     "messaging.rocketmq.message.keys": Each(name("messaging.rocketmq.message.keys")),

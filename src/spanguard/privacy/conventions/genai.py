@@ -20,7 +20,7 @@ from spanguard.privacy.conventions.kinds import (
     names,
     tokens,
 )
-from spanguard.privacy.conventions.known import ERROR, FINISH, PROVIDER
+from spanguard.privacy.conventions.known import ERROR, FINISH, PROVIDER, VENDOR
 from spanguard.privacy.rules import Each, amount, count, one_of
 
 EFFORT: Final = one_of("none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "dynamic", "disabled", "enabled")
@@ -87,7 +87,7 @@ _DETAILS: Final = " ".join(
 TABLE: Final[Table] = {
     semconv.GEN_AI_OPERATION: one_of(*semconv.OPERATIONS, *_OPERATIONS),
     semconv.GEN_AI_TOKEN_TYPE: TOKEN_TYPES,
-    "gen_ai.system": PROVIDER,
+    "gen_ai.system": VENDOR,
     "gen_ai.framework": PROVIDER,
     "gen_ai.output.type": FORMAT,
     "gen_ai.request.encoding_formats": Each(one_of("base64", "float", "int8", "uint8", "binary", "ubinary")),

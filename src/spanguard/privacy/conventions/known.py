@@ -8,7 +8,7 @@ from spanguard import semconv
 from spanguard.privacy.conventions.installed import is_public_module
 from spanguard.privacy.conventions.kinds import chosen
 from spanguard.privacy.conventions.scopes import is_event, is_schema_url, is_scope
-from spanguard.privacy.rules import Size, Text, known, one_of
+from spanguard.privacy.rules import Size, Text, either, known, one_of
 from spanguard.vocabulary.errors import error_type, is_error_type, is_loaded_error
 from spanguard.vocabulary.hosts import host_name, is_known_host
 from spanguard.vocabulary.models import is_published, model_name
@@ -19,9 +19,23 @@ from spanguard.vocabulary.versions import is_version
 
 MODEL: Final = Text(is_published, model_name)
 PROVIDER: Final = known(is_provider, semconv.GEN_AI_PROVIDER)
+# As OpenLLMetry writes them.
+VENDOR: Final = known(
+    either(
+        """
+        OpenAI Anthropic Google Cohere AWS MistralAI Ollama Groq HuggingFace Langchain LangChain TogetherAI Replicate
+        VertexAI Watsonx AlephAlpha Writer Azure Bedrock OpenRouter Gemini LlamaIndex Sagemaker
+        """.split(),
+        is_provider,
+    ),
+    "gen_ai.system",
+)
 HOST: Final = Text(is_known_host, lambda host: host_name(host) or "")
 ERROR: Final = Text(lambda text: is_error_type(text) or is_loaded_error(text), error_type, numbers=True)
-_FINISHED: Final = "complete COMPLETE completed tool_call eos_token eos model_length max_length MAX_LENGTH".split()
+_FINISHED: Final = """
+    complete COMPLETE completed tool_call eos_token eos model_length max_length MAX_LENGTH ERROR ERROR_TOXIC ERROR_LIMIT
+    USER_CANCEL FINISH_REASON_UNSPECIFIED in_progress load unload insufficient_system_resource
+""".split()
 FINISH: Final = one_of(*semconv.FINISH_REASONS, *_FINISHED, otherwise=semconv.OTHER)
 PACKAGE: Final = known(lambda package: package_name(package) == package, semconv.DEPENDENCIES)
 VERSION: Final = known(is_version)

@@ -22,7 +22,7 @@ from spanguard.privacy.conventions.kinds import (
     names,
     tokens,
 )
-from spanguard.privacy.conventions.known import DEPLOYMENT, ERROR, FINISH, HOST, MODEL, PROVIDER
+from spanguard.privacy.conventions.known import DEPLOYMENT, ERROR, FINISH, HOST, MODEL, PROVIDER, VENDOR
 from spanguard.privacy.rules import amount, count, one_of
 
 _MIME: Final = one_of(
@@ -127,7 +127,7 @@ OPENLLMETRY: Final[Table] = {
     "llm.model": MODEL,
     "llm.request.model": MODEL,
     "llm.response.model": MODEL,
-    "llm.vendor": PROVIDER,
+    "llm.vendor": VENDOR,
     "llm.response.cost": COST,
     "llm.usage.token_type": TOKEN_TYPES,
     "llm.response.finish_reason": FINISH,

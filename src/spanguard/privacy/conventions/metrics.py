@@ -145,6 +145,8 @@ s observable_counter process.runtime.cpython.cpu_time process.runtime.pypy.cpu_t
 By observable_gauge system.memory.usage system.swap.usage
 1 observable_gauge process.cpu.core_utilization system.memory.utilization system.swap.utilization system.cpu.utilization
 {operation} observable_counter system.disk.operations
+s observable_counter system.disk.time
+{process} observable_up_down_counter system.processes.count
 {packet} observable_counter system.network.dropped.packets system.network.dropped_packets system.network.packets
 {error} observable_counter system.network.errors
 1 counter http_requests_total http_requests http_responses_total http_request_errors_total http_exceptions_total

@@ -14,7 +14,7 @@ _EVENTS: Final = frozenset(semconv.EVENTS) | frozenset(
     gen_ai.choice gen_ai.content.prompt gen_ai.content.completion gen_ai.client.inference.operation.details
     gen_ai.client.operation.exception gen_ai.evaluation.result gen_ai.server.inference.operation.details
     feature_flag.evaluation feature_flag rpc.message session.start session.end app.crash app.jank app.screen.click
-    app.widget.click browser.web_vital device.app.lifecycle az.resource.log llm.content.completion.chunk
+    app.widget.click browser.web_vital device.app.lifecycle device.crash az.resource.log llm.content.completion.chunk
     db.client.operation.exception http.client.request.exception http.server.request.exception
     rpc.client.call.exception rpc.server.call.exception messaging.client.operation.exception faas.invocation.exception
     k8s.pod.event process.runtime.gc cicd.pipeline.run retry evaluation First_Token_Stream_Event
@@ -27,7 +27,8 @@ _SCOPES: Final = frozenset(
     ai gcp.vertex.agent google.adk llama_index llama-index langchain langgraph mcp opentelemetry.util.genai.handler
     opentelemetry.sdk opentelemetry.sdk.trace opentelemetry.sdk.metrics opentelemetry.sdk._logs
     opentelemetry.exporter.otlp semantic_kernel agent_framework Microsoft.SemanticKernel azure.core.tracing azure-core
-    strands.telemetry.tracer agents openai.agents openai_agents
+    strands.telemetry.tracer agents openai.agents openai_agents logfire.openai logfire.anthropic logfire.pydantic
+    logfire.litellm logfire.system_metrics
     """.split()
 )
 _INSTRUMENTED: Final = frozenset(

