@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = [pytest.mark.foreign, pytest.mark.skipif(os.name != "posix", reason="POSIX has these servers")]
+for _each in ("gunicorn", "hypercorn", "celery", "nbclient", "opentelemetry.distro"):
+    pytest.importorskip(_each, reason=f"{_each} is not installed")
 PROGRAM = Path(__file__).parent / "served_program.py"
 REQUESTS = 24
 WARN = "error"

@@ -166,7 +166,7 @@ def test_the_program_s_own_names_are_a_doubt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), [("", "load_invoice"), ("gen_ai.agent.name", "planner"), ("gen_ai.request.model", "acme-legal-7b")]
+    ("key", "name"), [("", "load_invoice"), ("gen_ai.agent.name", "trip_planner"), ("gen_ai.request.model", "acme-legal-7b")]
 )
 def test_a_name_that_another_process_declared_is_called_one(key: str, name: str) -> None:
     """It is a violation until it is declared here too; only a text that no name could be is called a text."""
@@ -421,6 +421,7 @@ def test_the_spool_is_read_too(tmp_path: Path) -> None:
     message.resource_spans.add().scope_spans.add().spans.add(name="chat").status.message = CANARY
     spool = Spool(Place(tmp_path / "telemetry.db"), "traces", "http://127.0.0.1:9")
     spool.add([Part(message.SerializeToString(), 1)])
+    spool.close()
     (path,) = tmp_path.rglob("spool.db")
     with _SpoolFile.open(path, read_only=True) as database:
         (found,) = Reading(database.rows, PROMOTED).violations()

@@ -114,7 +114,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _site(recorded: Path) -> Iterator[Site]:
     with running(recorded) as site:
         site.caught_up()

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import FunctionType, MethodType
 from typing import Any, Final
 
-from spanguard._core.leaving import Hold, aleft, left
+from spanguard._core.leaving import Hold, aleft, apart, collecting, left
 from spanguard._core.request import AS_WRITTEN
 from spanguard._core.scope import Scope
 from spanguard._core.switch import PASSING, leave, switch
@@ -77,6 +77,8 @@ def make(_start):
                 step = send
             except GeneratorExit as thrown:
                 step, argument, closing = throw, thrown, thrown
+                if _collecting():
+                    current, put, back = _passing
             except BaseException as thrown:
                 step, argument = throw, thrown
     return traced
@@ -110,6 +112,8 @@ def make(_start):
                 pending = inner.asend((yield item))
             except GeneratorExit as thrown:
                 pending, closing = inner.athrow(thrown), thrown
+                if _collecting():
+                    switching, put = _passing, _passing[1]
             except BaseException as thrown:
                 pending = inner.athrow(thrown)
     return traced
@@ -207,7 +211,8 @@ def _written(signature: inspect.Signature) -> tuple[str, str] | None:
 
 
 _D: Final = None  # stands for each default, which is set afterwards
-_switch, _passing, _leave, _left, _aleft = switch, PASSING, leave, left, aleft  # as the templates call them
+# As the templates call them.
+_switch, _passing, _leave, _left, _aleft, _collecting = switch, PASSING, leave, left, aleft, collecting
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
@@ -227,6 +232,6 @@ def _ignore(_inner: object) -> None:
 def _end(scope: Scope, error: BaseException | None, closing: GeneratorExit | None) -> None:
     """End the scope of a stream: with an error of its own, because it was closed, or because it was complete."""
     if closing is not None and (error is None or issubclass(type(error), GeneratorExit)):
-        scope.stopped_early(closing)
+        apart(scope.stopped_early, closing)
     else:
-        scope.finish(error)
+        apart(scope.finish, error)

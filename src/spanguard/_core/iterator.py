@@ -18,7 +18,7 @@ from types import FunctionType, MethodDescriptorType
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from spanguard._core.leaving import Hold, left
+from spanguard._core.leaving import Hold, apart, left
 from spanguard._core.scope import SILENT, Scope
 from spanguard._core.switch import leave, switch
 
@@ -143,7 +143,7 @@ def _dropped(cls: type) -> Method:
     def dropped(stream: object) -> None:
         following = _following.pop(id(stream), None)
         if following is not None and not following.hold.scope.done:
-            following.hold.scope.stopped_early(left(GeneratorExit()))
+            apart(following.hold.scope.stopped_early, left(GeneratorExit()))
         cleared = getattr(cls, "__del__", None)
         if cleared is not None:
             cleared(stream)

@@ -14,7 +14,8 @@ import atexit
 import gc
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -49,15 +50,33 @@ class Hold:
             if self.token is not None and current_scope() is scope:
                 # Its body waited in a `finally` with no event loop to wait in, and Python took the frame away as it stood.
                 leave(switch(), self.token, scope.inner)
-            scope.stopped_early(StreamAbandoned())
+            apart(scope.stopped_early, StreamAbandoned())
 
 
 _open: Final[WeakSet[Hold]] = WeakSet()
 
 
+def collecting() -> bool:
+    """Whether this thread is collecting garbage, once a stream has begun.
+
+    Then no variable of the current context may be set. Before Python 3.12 a collection may begin in the middle of
+    ``ContextVar.set``, which holds the context's old variables without owning them: to set another one frees them, and the
+    interpreter crashes a little later.
+    """
+    return threading.get_ident() in _collecting
+
+
+def apart(work: Callable[..., object], *args: object) -> None:
+    """Do it here, or in a copy of the context while this thread is collecting garbage: processors of spans set variables."""
+    if collecting():
+        copy_context().run(work, *args)
+    else:
+        work(*args)
+
+
 def left(error: GeneratorExit) -> GeneratorExit:
     """Return what ended a generator: the error itself, or that it was abandoned."""
-    return StreamAbandoned() if threading.get_ident() in _collecting else error
+    return StreamAbandoned() if collecting() else error
 
 
 def aleft(error: GeneratorExit) -> GeneratorExit:

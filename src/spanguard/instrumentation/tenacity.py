@@ -11,7 +11,6 @@ chunks would be taken for a part of them. Loops that other instrumented librarie
 from __future__ import annotations
 
 import inspect
-import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CodeType, FrameType
@@ -139,7 +138,7 @@ class _Held:
     def __del__(self) -> None:
         if not self._course.done and self._course.running is self._attempt:
             _left.append(self._course)
-            if threading.get_ident() not in leaving._collecting:  # there a lock of the SDK may be held
+            if not leaving.collecting():  # there a lock of the SDK may be held
                 _sweep()
 
 
