@@ -147,9 +147,9 @@ def test_a_page_shows_what_a_program_does_while_it_runs(browser, tmp_path) -> No
         watcher.join()
         sys.stdout.write(f"shown {shown - stored[0]:.2f} s after it was stored (budget: 2 s)\n")
         assert demo.wait(120) == 0
-        tab.page.wait_for_function("document.querySelectorAll('tbody tr').length >= 18")
+        tab.page.locator("tbody tr").nth(17).wait_for()
         tab.open("/")
-        tab.page.wait_for_function("document.querySelector('.tile dd').textContent === '28'")
+        playwright.expect(tab.page.locator(".tile dd").first).to_have_text("28", timeout=30_000)
         assert tab.faults == []
         context.close()
 
@@ -162,11 +162,11 @@ def test_what_is_open_stays_open_when_something_is_new(browser, tmp_path) -> Non
     with running(store) as site:
         context = browser.new_context()
         tab = Tab(context, site)
-        tab.page.wait_for_function("document.querySelector('.tile dd').textContent === '5'")
+        playwright.expect(tab.page.locator(".tile dd").first).to_have_text("5", timeout=30_000)
         tab.page.locator("#requests-table > summary").click()
         assert tab.page.locator("#requests-table").get_attribute("open") is not None
         subprocess.run(program, check=True, timeout=120)
-        tab.page.wait_for_function("document.querySelector('.tile dd').textContent === '10'")
+        playwright.expect(tab.page.locator(".tile dd").first).to_have_text("10", timeout=30_000)
         assert tab.page.locator("#requests-table").get_attribute("open") is not None
         assert tab.page.evaluate("document.activeElement.parentElement.id") == "requests-table"
         assert tab.faults == []
