@@ -16,6 +16,7 @@ import pytest
 from opentelemetry import trace
 
 from spanguard import association, traced_llm_call, traced_repair
+from spanguard._core.leaving import apart
 from support import Clock, Telemetry, completion
 
 VERBS: dict[str, Callable[[Any], Any]] = {
@@ -240,6 +241,31 @@ except StopIteration:
 def current() -> str:
     """Name of the current span, or nothing."""
     return getattr(trace.get_current_span(), "name", "")
+
+
+def test_what_the_collector_sweeps_sets_no_context_variable(telemetry: Telemetry) -> None:
+    """Before Python 3.12 a collection in the middle of `ContextVar.set` would crash the interpreter a little later."""
+    variable = contextvars.ContextVar("variable", default="untouched")
+    seen: list[str] = []
+
+    class Ending:
+        def __del__(self) -> None:
+            apart(variable.set, "by a processor of spans, say")
+
+    @traced_llm_call(model="gpt-5.2")
+    def body() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            seen.append(current())
+
+    holder: list[Any] = [body(), Ending()]
+    next(holder[0])
+    holder.append(holder)
+    del holder
+    gc.collect()
+    assert (seen, variable.get(), current()) == ([""], "untouched", "")
+    assert telemetry.span("chat gpt-5.2")["error.type"] == "stream_abandoned"
 
 
 def test_a_span_that_the_body_opens_stays_in_the_body(telemetry: Telemetry) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from binaries import binary
 from serve.conftest import TOKEN
 
 pytestmark = pytest.mark.slow
@@ -28,12 +29,8 @@ scrape_configs:
 
 
 def prometheus() -> Path:
-    """Return the program that other tests have built, or the system's."""
-    cached = sorted(Path.home().glob(".cache/spanguard/prometheus-*/prometheus"))
-    found = cached[-1] if cached else shutil.which("prometheus")
-    if not found:
-        pytest.skip("no Prometheus is built yet: python tests/slo/build_prometheus.py (needs Go, takes minutes)")
-    return Path(found)
+    """Return the system's program, or the one that other tests have built."""
+    return Path(shutil.which("prometheus") or binary("prometheus"))
 
 
 def ask(port: int, query: str) -> list[dict[str, object]]:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from spanguard.cli.exits import CannotTell
-from spanguard.cli.options import echo_json
+from spanguard.cli.monitoring import alerts, objectives, webhook
+from spanguard.cli.options import echo_json, store_option
 from spanguard.cli.render import clean
 from spanguard.settings import Settings, SettingsError
 from spanguard.store.location import newest, resolve
 
 if TYPE_CHECKING:
     from spanguard.serve.options import Options
-    from spanguard.slo.alerts import Definition
-    from spanguard.slo.openslo import Slo
     from spanguard.slo.webhook import Webhook
 
 _MISSING: Final = 'The page needs a few packages more; install them with: pip install "spanguard[serve]"'
@@ -37,7 +36,7 @@ _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--slo", "files", type=_FILE, multiple=True, metavar="FILE", help="Service levels (OpenSLO); repeatable.")
 @click.option("--alert", "texts", multiple=True, metavar="TEXT", help="An alert on any SLI, as `spanguard watch` takes it.")
 @click.option("--receive", is_flag=True, help="Receive OTLP/HTTP on the same port, through the guard.")
-@click.option("--store", type=click.Path(path_type=Path), help="File of the store. Default: SPANGUARD_STORE, or the newest.")
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the address and the link, then serve.")
 def serve(
     *,
@@ -63,6 +62,7 @@ def serve(
         raise CannotTell(_MISSING)
     from spanguard.serve.options import Options
     from spanguard.serve.server import Server, is_loopback
+    from spanguard.slo.alerts import defaults
 
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
@@ -76,9 +76,9 @@ def serve(
         port,
         frozenset(name.lower() for name in hosts),
         receive=receive,
-        slos=tuple(slo for file in files for slo in _slos(file)),
-        definitions=_definitions(texts, settings),
-        webhook=_webhook(settings),
+        slos=tuple(slo for file in files for slo in objectives(file)),
+        definitions=(*defaults(settings.token_budget, settings.capacity), *alerts(texts)),
+        webhook=webhook(settings),
     )
     try:
         server = Server(options, tls_cert, tls_key)
@@ -142,31 +142,3 @@ def _place(store: Path | None, settings: Settings) -> Path:
     if path is None:
         raise CannotTell("There is no local store here, nor can there be one; name one with --store.")
     return path
-
-
-def _slos(file: Path) -> list[Slo]:
-    from spanguard.slo.document import SloError
-    from spanguard.slo.openslo import load
-
-    try:
-        return load(file)
-    except SloError as error:
-        raise CannotTell(f"{error}.") from None
-
-
-def _definitions(texts: tuple[str, ...], settings: Settings) -> tuple[Definition, ...]:
-    from spanguard.slo.alerts import defaults, parse
-
-    try:
-        return (*defaults(settings.token_budget, settings.capacity), *(parse(text) for text in texts))
-    except ValueError as error:
-        raise click.UsageError(f"--alert: {error}.") from None
-
-
-def _webhook(settings: Settings) -> Webhook | None:
-    from spanguard.slo.webhook import Webhook
-
-    try:
-        return Webhook(settings.webhook) if settings.webhook else None
-    except ValueError as error:
-        raise CannotTell(f"SPANGUARD_WEBHOOK: {error}.") from None

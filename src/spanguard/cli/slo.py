@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from spanguard.cli.exits import CannotTell
+from spanguard.cli.monitoring import objectives
 from spanguard.cli.options import echo, echo_json, find, json_option, opened, since_option, store_option
 from spanguard.settings import Settings
 
@@ -64,7 +65,7 @@ def check(
     from spanguard.slo.evaluate import Scope, overall
     from spanguard.slo.report import github, junit
 
-    slos = _load(file)
+    slos = objectives(file)
     seconds = None if since_ns is None else max(1, round((time.time_ns() - since_ns) / 1e9))
     source, verdicts = _checked(slos, prometheus, store, Scope(run, seconds, min_samples, missing))
     code = overall(verdicts)
@@ -92,7 +93,7 @@ def rules(file: Path, out: Path | None, *, as_json: bool) -> None:
     from spanguard.slo.rule_tests import tests
     from spanguard.slo.rules import rules as made
 
-    slos = _load(file)
+    slos = objectives(file)
     name = f"{file.stem}.rules.yml"
     text, proof = made(slos), tests(slos, name)
     if out is not None:
@@ -107,16 +108,6 @@ def rules(file: Path, out: Path | None, *, as_json: bool) -> None:
         click.echo(text, nl=False)
     if as_json:
         echo_json(asdict(Written(str(file), text, proof)))
-
-
-def _load(file: Path) -> list[Slo]:
-    from spanguard.slo.document import SloError
-    from spanguard.slo.openslo import load
-
-    try:
-        return load(file)
-    except SloError as error:
-        raise CannotTell(f"{error}.") from None
 
 
 def _checked(slos: list[Slo], prometheus: str | None, store: Path | None, scope: Scope) -> tuple[str, list[Verdict]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from spanguard.cli.exits import CannotTell
+from spanguard.cli.monitoring import alerts, webhook
 from spanguard.cli.options import echo, find, json_option, opened, store_option
 from spanguard.settings import Settings, SettingsError
 
@@ -59,7 +60,7 @@ def watch(
     settings = _settings()
     definitions = _definitions(texts, settings, no_defaults=no_defaults)
     with ExitStack() as stack:
-        hook = _webhook(settings)
+        hook = webhook(settings)
         if hook is not None:
             stack.callback(hook.close)
         watching = Watch(definitions, _source(stack, prometheus, store))
@@ -105,25 +106,13 @@ def _settings() -> Settings:
 
 
 def _definitions(texts: tuple[str, ...], settings: Settings, *, no_defaults: bool) -> list[Definition]:
-    from spanguard.slo.alerts import defaults, parse
+    from spanguard.slo.alerts import defaults
 
-    try:
-        own = [parse(text) for text in texts]
-    except ValueError as error:
-        raise click.UsageError(f"--alert: {error}.") from None
+    own = alerts(texts)
     found = [*([] if no_defaults else defaults(settings.token_budget, settings.capacity)), *own]
     if not found:
         raise click.UsageError("With --no-defaults there is nothing to watch unless --alert says what.")
     return found
-
-
-def _webhook(settings: Settings) -> Webhook | None:
-    from spanguard.slo.webhook import Webhook
-
-    try:
-        return Webhook(settings.webhook) if settings.webhook else None
-    except ValueError as error:
-        raise CannotTell(f"SPANGUARD_WEBHOOK: {error}.") from None
 
 
 def _source(stack: ExitStack, prometheus: str | None, store: Path | None) -> Callable[[datetime], Backend]:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, cast
 
 from spanguard import semconv
 from spanguard.store.database import Database
-from spanguard.store.growth import parsed_bounds
+from spanguard.store.growth import parsed_bounds, parsed_counts
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import Tallies, Tally
 from spanguard.store.points import Points, Series
@@ -297,11 +297,6 @@ def _add(series: Series, growth: _Growth, start: int, end: int) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(json.loads(text))
-
-
-@lru_cache(maxsize=4096)
 def _parsed(attributes: str) -> dict[str, object]:
     found: dict[str, object] = json.loads(attributes)
     return found
@@ -310,7 +305,7 @@ def _parsed(attributes: str) -> dict[str, object]:
 def _growth(numbers: Sequence[object]) -> _Growth:
     value, count, total, low, high = cast("list[float | None]", numbers[:5])
     bounds = parsed_bounds(numbers[5]) if isinstance(numbers[5], str) else ()
-    counts = _counts(numbers[6]) if isinstance(numbers[6], str) else ()
+    counts = parsed_counts(numbers[6]) if isinstance(numbers[6], str) else ()
     return _Growth(value or 0, int(count or 0), total or 0, low, high, bounds, counts)
 
 
