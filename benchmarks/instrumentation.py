@@ -182,6 +182,20 @@ def litellm() -> Callable[[], object]:
     return lambda: loop.run_until_complete(router.acompletion(model=MODEL, messages=MESSAGES))
 
 
+def pydantic_ai() -> Callable[[], object]:
+    """A run of an agent whose output validates at once, answered by pydantic-ai's own model for tests."""
+    import pydantic
+    from pydantic_ai import Agent
+    from pydantic_ai.models.test import TestModel
+
+    class Answer(pydantic.BaseModel):
+        age: int
+
+    agent = Agent(TestModel(), output_type=Answer)
+    loop = asyncio.new_event_loop()
+    return lambda: loop.run_until_complete(agent.run("hello"))
+
+
 def langchain_retry() -> Callable[[], object]:
     """A runnable ``with_retry``."""
     from langchain_core.runnables import RunnableLambda
@@ -235,6 +249,7 @@ CASES = {
     "google-genai": (google_genai, "tenacity:TenacityInstrumentor"),
     "instructor": (instructor, "instructor:InstructorInstrumentor"),
     "litellm Router": (litellm, "litellm:LiteLLMInstrumentor"),
+    "pydantic-ai": (pydantic_ai, "pydantic_ai:PydanticAIInstrumentor"),
     "langchain, retry": (langchain_retry, LANGCHAIN),
     "langchain, fallbacks": (langchain_fallbacks, LANGCHAIN),
     "guardrails-ai": (guardrails, "guardrails:GuardrailsInstrumentor"),

@@ -17,7 +17,7 @@ import redaction
 from spanguard.slo.dashboards import dashboards
 from spanguard.slo.grafana import to_json
 from spanguard.slo.openslo import load
-from spanguard.slo.rule_tests import tests
+from spanguard.slo.rule_tests import sli_tests, tests
 from spanguard.slo.rules import rules, to_yaml
 from spanguard.slo.sli_rules import sli_rules
 
@@ -53,6 +53,7 @@ def generated() -> Iterator[tuple[str, str]]:
     objectives = load(HERE / "prometheus" / "objectives.yaml")
     yield "redaction.yaml", NOTE + REDACTION + legible(to_yaml(redaction.overlay()))
     yield "prometheus/sli.rules.yml", NOTE + sli_rules()
+    yield "prometheus/sli.test.yml", NOTE + sli_tests("sli.rules.yml")
     yield "prometheus/objectives.rules.yml", NOTE + rules(objectives)
     yield "prometheus/objectives.test.yml", NOTE + tests(objectives, "objectives.rules.yml")
     for each in dashboards():

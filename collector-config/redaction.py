@@ -47,7 +47,7 @@ _POINTS = sorted(
         key
         for metric in (
             *semconv.METRICS,
-            *semconv.GUARD_METRICS,
+            *semconv.KEEPER_METRICS,
             *(each.duration for each in semconv.GENERATIONS.values()),
             *(token.metric for each in semconv.GENERATIONS.values() for token in each.tokens),
         )
@@ -95,6 +95,10 @@ def _map(path: str, allowed: Iterable[Attribute]) -> Iterator[str]:
     """Give the statements that leave of a map of attributes what is allowed."""
     by_key = {each.name: each for each in allowed}
     yield f"keep_keys({path}, [{', '.join(map(_quoted, by_key))}])"
+    # A map that has a key twice, as nobody may send it, would hide all but its first value from what follows.
+    cache = path.partition(".")[0] + ".cache"
+    yield f'merge_maps({cache}, {path}, "upsert")'
+    yield f"set({path}, {cache})"
     for key, each in by_key.items():
         value = f"{path}[{_quoted(key)}]"
         yield f"delete_key({path}, {_quoted(key)}) where not IsMatch({value}, {_quoted(_pattern(each))})"

@@ -102,7 +102,7 @@ def telemetry() -> str:
         "On the span that is recording; as log records where none is, or where `SPANGUARD_EVENTS` says so.",
         table(("event", "severity", "meaning", "attributes"), map(event, semconv.EVENTS.values())),
         "## Metrics",
-        metrics(semconv.METRICS),
+        metrics((*semconv.METRICS, *semconv.KEEPER_METRICS)),
         *map(generation, semconv.GENERATIONS.values()),
         "## Attributes",
         table(("attribute", "type", "meaning", "privacy"), attributes),
@@ -179,12 +179,12 @@ def store() -> str:
         "What is older or more than that is deleted, the oldest first, a little with each batch that is written, and "
         "overwritten in the file; `spanguard purge` deletes on request. Rows of before 2020 were written by a clock that "
         "nobody had set: they go by size alone, and a process whose clock jumps deletes none by age. Writing disturbs no "
-        "program: what cannot be written (disk full, no permission, locked for ten seconds) is dropped, counted, logged "
-        "once, and the count is written as soon as the store can be written again: `spanguard show` and `summary` tell it, "
+        "program: what cannot be written (disk full, no permission, locked for ten seconds), and what the SDK's queue has no "
+        "room for (`OTEL_BSP_MAX_QUEUE_SIZE`, 2048 spans), is dropped, counted, logged once, and the count is written as "
+        "soon as the store can be written again: `spanguard show`, `summary` and `doctor` tell it, "
         "and `slo check` notes it beside each verdict. A batch that was written survives the end of its process, `kill -9` "
-        "included. What a killed process had in memory is lost, its count of drops too; so is what the SDK drops, with a "
-        "warning, when its queue is full (`OTEL_BSP_MAX_QUEUE_SIZE`). Metrics do not pass that queue, so that counts stay "
-        "right. A directory that cannot be written, or that is on a network filesystem, is "
+        "included. What a killed process had in memory is lost, its count of drops too. Metrics do not pass the SDK's queue, "
+        "so that counts stay right. A directory that cannot be written, or that is on a network filesystem, is "
         "replaced by `spanguard/` in the user's state directory, with one warning. A file that is damaged, another "
         "program's or a newer spanguard's is left as it is, and said so.",
         "## Views",

@@ -59,6 +59,12 @@ ROUTES = r"""
 /users/<int:pk>/ api/v1/users/<int:pk>/ ^api/orders/(?P<pk>\d+)/$ /orders/:id
 /v1/threads/{thread_id}/runs/{run_id}/steps /v1beta/models/{model}:generateContent /docs /openapi.json /admin/login/
 /auth/oauth2/callback /ws /api/search /v1/messages/batches/{message_batch_id}/results /sessions/{session_id}
+^$ ^articles/(?P<year>[0-9]{4})/(?P<slug>[\w-]+)/$ ^comments/(?:page-(?P<page_number>[0-9]+)/)?$ ^media/(?P<path>.*)$ admin/
+/<string(length=2):lang_code>/ /model/{modelId}/converse-stream /v1beta/{model=models/*}:generateContent
+/v1/{name=projects/*/locations/*/endpoints/*}:predict /openai/deployments/{deployment-id}/chat/completions /flights/:from-:to
+/photos/:id/edit(.:format) /user/:userId(\d+) /:lang(en|fr)/about /pets/{petId:[0-9]+} /orders/{orderId:guid} /blog/{**slug}
+/api/v{version:apiVersion}/[controller] /posts/[slug] /dashboard/[[...params]] /files/*path /channels/{channel.id}/messages
+/api/2.0/mlflow/runs/create /notifications/mark-all-read /_cluster/health /user/([0-9]+) /download/{file_id}.{ext}
 """.split()
 
 ERRORS = """
@@ -76,6 +82,13 @@ werkzeug.exceptions.NotFound starlette.exceptions.HTTPException fastapi.exceptio
 ssl.SSLCertVerificationError socket.gaierror concurrent.futures._base.CancelledError RateLimitError rate_limit_exceeded
 insufficient_quota overloaded_error invalid_request_error context_length_exceeded content_filter RESOURCE_EXHAUSTED
 DEADLINE_EXCEEDED ThrottlingException 429 500 503 timeout rate_limited circuit_open _OTHER ExceptionGroup
+stripe.error.CardError stripe._error.RateLimitError docker.errors.ImageNotFound neo4j.exceptions.ServiceUnavailable
+rest_framework.exceptions.NotAuthenticated opensearchpy.exceptions.ConnectionTimeout paramiko.ssh_exception.SSHException
+qdrant_client.http.exceptions.UnexpectedResponse chromadb.errors.InvalidDimensionException aiokafka.errors.KafkaError
+sqlalchemy.exc.NoResultFound httpx.TooManyRedirects httpx.UnsupportedProtocol torch.cuda.OutOfMemoryError
+concurrent.futures._base.TimeoutError MySQLdb.OperationalError java.net.UnknownHostException server_certificate_invalid
+ModelOverloadedException TokenBudgetExceededError StreamInterruptedError tool_call_limit_reached MODEL_CAPACITY_EXCEEDED
+accessNotConfigured tool_error user_rejected ResourceNotFoundException ModelTimeoutException -32602
 """.split()
 
 HOSTS = """

@@ -30,7 +30,7 @@ from spanguard.vocabulary.tables import table
 _RUN = re.compile(r"[a-z]+")
 _PIECE = re.compile(r"[a-z0-9]+")
 _WHOLE = frozenset({"prefixes", "bare", "exact"})  # sets of whole segments and ids
-_GIVEN = frozenset({"general", "hosting", "joining", "extensions"})  # sets that were learned from no id
+_GIVEN = frozenset({"general", "codenames", "hosting", "joining", "extensions"})  # sets that were learned from no id
 
 
 @contextmanager

@@ -147,9 +147,15 @@ class UnsteadyReceiver(Received):
 
 
 class GrpcReceiver(Received):
-    """OTLP over gRPC, by default on a free port; ``refuse`` may end a call instead of taking it."""
+    """OTLP over gRPC, by default on a free port; ``refuse`` may end a call instead of taking it, ``answer`` is for spans."""
 
-    def __init__(self, *, port: int = 0, refuse: Callable[[grpc.ServicerContext], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        refuse: Callable[[grpc.ServicerContext], object] = lambda _: None,
+        answer: Callable[[], Any] = trace_service_pb2.ExportTraceServiceResponse,
+    ) -> None:
         super().__init__()
         self._server = grpc.server(ThreadPoolExecutor(2))
         receiver = self
@@ -158,7 +164,7 @@ class GrpcReceiver(Received):
             def Export(self, request: Any, context: Any) -> Any:
                 refuse(context)
                 receiver.take(request)
-                return trace_service_pb2.ExportTraceServiceResponse()
+                return answer()
 
         class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
             def Export(self, request: Any, context: Any) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry import context, trace
 
 from spanguard import current_call, settings, traced_llm_call
 from spanguard.settings import Settings
@@ -368,3 +369,53 @@ def test_a_with_may_be_left_in_a_copy_of_its_context(telemetry: Telemetry, caplo
     contextvars.copy_context().run(elsewhere)
     assert [span.name for span in telemetry.spans] == ["chat gpt-5.2"]
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("generation", settings.GENERATIONS)
+def test_the_duration_of_a_call_has_its_span_as_exemplar(telemetry: Telemetry, generation: str) -> None:
+    """One exemplar a call is enough: the counts of its tokens, which stand on the same span, have none."""
+    settings.use(Settings(semconv=generation))
+    traced_llm_call(provider="openai")(completion)()
+    data = telemetry.metrics_data()
+    assert data is not None
+    points = {
+        metric.name: point
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if metric.name.startswith("gen_ai.")
+    }
+    (duration,) = (name for name in points if name.endswith("duration"))
+    (exemplar,) = points.pop(duration).exemplars
+    (span,) = telemetry._spans.get_finished_spans()
+    assert (exemplar.trace_id, exemplar.span_id) == (span.context.trace_id, span.context.span_id)
+    assert points
+    assert not any(point.exemplars for point in points.values())
+
+
+def test_calls_of_very_many_models_are_all_measured(telemetry: Telemetry) -> None:
+    """Sets of attributes are kept for 1,000 kinds of calls, and made anew for any other."""
+
+    @traced_llm_call(provider="openai")
+    def ask(model: str) -> object:
+        return completion(model=model)
+
+    for number in range(1100):
+        ask(f"gpt-5.{number}")
+    ask("gpt-5.0")
+    found = of_calls(telemetry)["gen_ai.client.operation.duration"]
+    counts = {attributes["gen_ai.request.model"]: value[0] for attributes, value in found}
+    assert (counts["gpt-5.0"], len(counts)) == (2, 1100)
+
+
+def test_the_context_of_a_call_is_what_opentelemetry_would_make(telemetry: Telemetry) -> None:
+    """The span is current for everyone, and whatever else was in the context stays there."""
+    outer = context.attach(context.set_value("mine", "kept"))
+    try:
+        with traced_llm_call() as call:
+            assert trace.get_current_span() is call.span
+            assert context.get_value("mine") == "kept"
+            assert trace.set_span_in_context(call.span, context.get_current()) == context.get_current()
+    finally:
+        context.detach(outer)

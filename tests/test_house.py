@@ -177,12 +177,21 @@ def loaded(code: str) -> set[str]:
 
 
 def test_importing_spanguard_is_light() -> None:
-    """It brings neither the SDK nor wrapt nor anything that a command needs; `configure` does, when it is used."""
-    modules = loaded("import spanguard")
+    """What a name needs is loaded when it is first used; a verb needs neither the SDK nor anything that a command does."""
+    assert "opentelemetry" not in loaded("import spanguard; dir(spanguard)")
+    modules = loaded("from spanguard import traced_llm_call")
     heavy = ("opentelemetry.sdk", "opentelemetry._logs", "wrapt", "click", "sqlite3", "spanguard.pipeline", "email.utils")
-    for each in heavy:
+    for each in (*heavy, "pathlib", "spanguard._verbs.gates"):
         assert each not in modules
     assert "opentelemetry.sdk" in loaded("import spanguard; spanguard.configure")
+
+
+def test_the_face_has_all_that_it_promises() -> None:
+    """Each name is found, and listed by `dir`, before it is loaded; another one is an `AttributeError`."""
+    listed = "import spanguard; assert {*spanguard.__all__} <= {*dir(spanguard)}"
+    assert "spanguard._verbs.gates" in loaded(f"{listed}; [getattr(spanguard, each) for each in spanguard.__all__]")
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        spanguard.nonsense  # noqa: B018
 
 
 def test_without_an_sdk_everything_runs() -> None:

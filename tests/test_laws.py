@@ -24,7 +24,7 @@ from spanguard import (
     traced_retry,
     traced_validation,
 )
-from spanguard._core import breaker, recorder
+from spanguard._core import breaker, writers
 from support import Clock, Telemetry, completion
 
 SECRET = "the secret prompt"
@@ -340,8 +340,8 @@ def test_collection_and_callers_do_not_wait_for_each_other(telemetry: Telemetry)
         telemetry.metrics()
         collected.set()
         work.result(10)
-        before = recorder._observers["resilience.circuit_breaker.state"]
-        recorder._observers["resilience.circuit_breaker.state"] = observe  # type: ignore[assignment]
+        before = writers._observers["resilience.circuit_breaker.state"]
+        writers._observers["resilience.circuit_breaker.state"] = observe  # type: ignore[assignment]
         try:
             reading = pool.submit(telemetry.metrics)
             assert collecting.wait(10)
@@ -353,4 +353,4 @@ def test_collection_and_callers_do_not_wait_for_each_other(telemetry: Telemetry)
             reading.result(10)
         finally:
             go.set()
-            recorder._observers["resilience.circuit_breaker.state"] = before
+            writers._observers["resilience.circuit_breaker.state"] = before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,14 +109,35 @@ def test_the_newer_generation_reads_the_same(telemetry: Telemetry, server: DemoS
     assert counted == [server.ledger.entries[0].input_tokens, server.ledger.entries[0].output_tokens]
 
 
-def test_a_stream_closed_by_the_sdk_ends_the_call(telemetry: Telemetry, server: DemoServer) -> None:
-    """A stream that is left with `with` and dropped is a call that ended early."""
+def closed_early(telemetry: Telemetry) -> tuple[object, ...]:
+    """Return how the one span of a call says that its stream was left."""
+    span = telemetry.span("chat gpt-5.2")
+    return span["resilience.stream.closed_early"], span["resilience.stream.chunks"], span["error.type"]
+
+
+def test_a_stream_that_is_closed_ends_the_call(telemetry: Telemetry, server: DemoServer) -> None:
+    """At the end of its ``with``, or by `close`: at once, though the SDK's own generator waits for the collector."""
     with openai.OpenAI(base_url=server.base_url, api_key="x", max_retries=0) as client:
         with traced_llm_call(client.chat.completions.create)(**arguments("chat", stream=True)) as stream:
             next(stream)
-        del stream
-        gc.collect()
-    assert telemetry.span("chat gpt-5.2")["resilience.stream.closed_early"] is True
+        assert closed_early(telemetry) == (True, 1, "GeneratorExit")
+        stream.close()
+    assert len(telemetry.spans) == 1
+
+
+def test_an_async_stream_that_is_closed_ends_the_call(telemetry: Telemetry, server: DemoServer) -> None:
+    """The same through the asynchronous client."""
+
+    async def main() -> None:
+        async with openai.AsyncOpenAI(base_url=server.base_url, api_key="x", max_retries=0) as client:
+            ask = traced_llm_call(client.chat.completions.create)
+            async with await ask(**arguments("chat", stream=True)) as stream:
+                async for _ in stream:
+                    break
+            assert closed_early(telemetry) == (True, 1, "GeneratorExit")
+
+    asyncio.run(main())
+    assert len(telemetry.spans) == 1
 
 
 @pytest.mark.parametrize(

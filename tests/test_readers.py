@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanguard._core.border import ask
 from spanguard._core.readers.reading import Reading
 from spanguard._core.readers.response import read
-from spanguard._core.readers.stream import FULL, StreamReader
+from spanguard._core.readers.stream import StreamReader
 from spanguard._core.usage import NOTHING, Usage
 from spanguard.semconv import TokenKind
 
@@ -30,20 +31,28 @@ def alike(value: Any) -> Any:
     return [alike(each) for each in value] if isinstance(value, list) else value
 
 
-def take(reader: StreamReader, chunk: object) -> None:
-    """Hand a chunk over as `Call.follow` does, which is spared a call for each chunk."""
-    reader.held.append(chunk)
-    if len(reader.held) >= FULL:
-        reader.let_go()
+class Stream:
+    """Hands chunks to a reader as `Call.follow` does, which is spared a call for each chunk."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.reader = StreamReader(lambda: self.count)
+
+    def take(self, chunk: object) -> None:
+        """Hand one chunk over."""
+        self.count += 1
+        if self.count > self.reader.wants:
+            ask("response", self.reader.look)
+        self.reader.kept.append(chunk)
 
 
 def streamed(chunks: Sequence[object]) -> Reading:
     """Read chunks as a stream."""
-    reader = StreamReader()
+    stream = Stream()
     for chunk in chunks:
-        take(reader, chunk)
-    assert reader.count == len(chunks)
-    return reader.read()
+        stream.take(chunk)
+    assert stream.reader.count == len(chunks)
+    return stream.reader.read()
 
 
 @pytest.fixture(params=["mapping", "object"])
@@ -368,10 +377,10 @@ def test_a_chunk_that_raises_costs_the_reading_and_not_the_stream() -> None:
         def choices(self) -> Iterator[Any]:
             raise RuntimeError("secret")
 
-    reader = StreamReader()
+    stream = Stream()
     for _ in range(200):
-        take(reader, Hostile())
-    assert reader.count == 200
+        stream.take(Hostile())
+    assert stream.count == 200
 
 
 def test_what_a_class_computes_is_read_too() -> None:

@@ -29,6 +29,7 @@ from spanguard.instrumentation import _misuse
 from spanguard.privacy import redactions
 from spanguard.privacy.attributes import clean_attributes
 from spanguard.settings import Settings
+from spanguard.store.losses import losses, lost
 from support import Clock, Telemetry, completion
 
 TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "int": int, "double": float, "boolean": bool, "string[]": tuple}
@@ -159,8 +160,9 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
         tokens = {each.metric.name for each in generation.tokens}
         expected |= tokens | {generation.duration.name, generation.first_chunk.name, generation.per_chunk.name}
     keys |= clean_attributes({"gen_ai.input.messages": "hello"}, "span").keys()
-    keys |= {key for _, attributes in redactions.counts() for key in attributes}
-    expected |= names & {metric.name for metric in semconv.GUARD_METRICS}  # collected once a guard has begun in the process
+    lost("traces", "queue_full", 1)
+    keys |= {key for _, attributes in (*redactions.counts(), *losses()) for key in attributes}
+    expected |= names & {metric.name for metric in semconv.KEEPER_METRICS}  # collected once a guard has begun in the process
     assert keys == set(semconv.ATTRIBUTES)
     assert events == set(semconv.EVENTS)
     assert names == expected
@@ -169,7 +171,7 @@ def test_nothing_that_is_declared_is_unused(telemetry: Telemetry) -> None:
 def test_metrics_carry_only_the_attributes_they_declare(telemetry: Telemetry, generation: semconv.Generation) -> None:
     """A label that is not declared would multiply series behind everybody's back."""
     everything()
-    table = [*semconv.METRICS, *semconv.GUARD_METRICS, generation.duration, generation.first_chunk, generation.per_chunk]
+    table = [*semconv.METRICS, *semconv.KEEPER_METRICS, generation.duration, generation.first_chunk, generation.per_chunk]
     declared = {metric.name: set(metric.attributes) for metric in [*table, *(each.metric for each in generation.tokens)]}
     for name, points in telemetry.metrics().items():
         for attributes, _ in points:

@@ -26,7 +26,6 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
 from opentelemetry.sdk.metrics import Counter, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -223,18 +222,6 @@ def test_what_may_be_taken_later_is_kept(exporter: Callable[..., Any], tmp_path:
         assert waiting(tmp_path) == 2
         steady.set()
         until(lambda: len(receiver.spans) == 2)
-
-
-def test_what_was_taken_in_part_is_not_sent_again(exporter: Callable[..., Any], tmp_path: Path) -> None:
-    """The specification forbids it: the endpoint would have the rest twice."""
-    rejected = ExportTracePartialSuccess(rejected_spans=1, error_message="no")
-    with UnsteadyReceiver(lambda: (200, {})) as receiver:
-        receiver.body = ExportTraceServiceResponse(partial_success=rejected).SerializeToString()
-        sender = exporter(receiver.endpoint)
-        assert [sender.export(spans(2)).name for _ in range(2)] == ["SUCCESS"] * 2
-        sender.shutdown()
-        assert (len(receiver.requests), len(receiver.spans)) == (2, 4)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_when_the_spool_is_full_the_newest_arrive(exporter: Callable[..., Any], tmp_path: Path) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from spanguard._core.call import current_call
-from spanguard._core.operation import current_operation
-from spanguard._verbs.association import association
-from spanguard._verbs.attempts import traced_repair, traced_retry
-from spanguard._verbs.call import traced_llm_call
-from spanguard._verbs.failover import traced_failover
-from spanguard._verbs.gates import traced_breaker, traced_cache, traced_rate_limit, traced_validation
-from spanguard.semconv import VERSION
-from spanguard.vocabulary.declared import declare
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from spanguard._core.call import current_call
+    from spanguard._core.operation import current_operation
+    from spanguard._verbs.association import association
+    from spanguard._verbs.attempts import traced_repair, traced_retry
+    from spanguard._verbs.call import traced_llm_call
+    from spanguard._verbs.failover import traced_failover
+    from spanguard._verbs.gates import traced_breaker, traced_cache, traced_rate_limit, traced_validation
     from spanguard.pipeline.configure import configure
     from spanguard.privacy.processors import PrivacySpanProcessor
+    from spanguard.vocabulary.declared import declare
 
-__version__ = VERSION
+    __version__: str
+
 __all__ = [
     "PrivacySpanProcessor",
     "__version__",
@@ -37,17 +37,35 @@ __all__ = [
     "traced_validation",
 ]
 
+# Each is loaded when it is first used: a program pays for the verbs it uses, and a library that only depends on spanguard
+# pays for none. The last two need the SDK.
+_HOMES: Final = {
+    "__version__": "semconv",
+    "association": "_verbs.association",
+    "current_call": "_core.call",
+    "current_operation": "_core.operation",
+    "declare": "vocabulary.declared",
+    "traced_breaker": "_verbs.gates",
+    "traced_cache": "_verbs.gates",
+    "traced_failover": "_verbs.failover",
+    "traced_llm_call": "_verbs.call",
+    "traced_rate_limit": "_verbs.gates",
+    "traced_repair": "_verbs.attempts",
+    "traced_retry": "_verbs.attempts",
+    "traced_validation": "_verbs.gates",
+    "configure": "pipeline",
+    "PrivacySpanProcessor": "privacy",
+}
+
 
 def __getattr__(name: str) -> object:
-    # What needs the SDK is loaded when it is first used: `import spanguard` stays light, and a library may depend on it.
-    if name == "configure":
-        from spanguard.pipeline import configure
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{home}"), "VERSION" if name == "__version__" else name)
+    globals()[name] = found
+    return found
 
-        globals()[name] = configure
-        return configure
-    if name == "PrivacySpanProcessor":
-        from spanguard.privacy import PrivacySpanProcessor
 
-        globals()[name] = PrivacySpanProcessor
-        return PrivacySpanProcessor
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

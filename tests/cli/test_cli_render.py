@@ -167,4 +167,4 @@ def test_the_reliability_of_a_run() -> None:
     assert ["repair", "x", "4", "3", "1", "0", "5", "750", "250", "200", "ms", "-"] in [line.split() for line in shown]
     assert "  failed attempts: validation_error 1" in shown
     assert "  broken rules: is_json 1" in shown
-    assert shown[-1] == "  2 items could not be written to the store"
+    assert shown[-1] == "  2 items were lost before they were in the store"

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from otlp_receiver import GrpcReceiver, HttpReceiver, UnsteadyReceiver
 from spanguard.cli import doctor as module
-from spanguard.cli import main
+from spanguard.cli import doctor_telemetry, main
 from spanguard.cli.doctor import Finding
 from spanguard.instrumentation.urllib3 import Urllib3Instrumentor
 from spanguard.store.database import Database
@@ -140,7 +140,17 @@ def test_a_configuration_file_that_is_not_there_is_told(monkeypatch: pytest.Monk
     monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
     assert findings()["OTEL_CONFIG_FILE"]["status"] == "no"
     (tmp_path / "otel.yaml").touch()
+    monkeypatch.setattr(doctor_telemetry, "find_spec", lambda name: name)
     assert findings()["OTEL_CONFIG_FILE"]["status"] == "info"
+
+
+def test_a_configuration_file_that_nothing_can_read_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The SDK leaves that to a package of its own."""
+    monkeypatch.setattr(doctor_telemetry, "find_spec", lambda _: None)
+    monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
+    (tmp_path / "otel.yaml").touch()
+    found = findings()["OTEL_CONFIG_FILE"]
+    assert (found["status"], "opentelemetry-configuration" in found["detail"]) == ("no", True)
 
 
 def test_a_wrong_setting_cannot_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,3 +197,12 @@ pipeline.shutdown()
     found = list(module.misused())
     assert [(each.status, "with" in each.detail) for each in found] == [("no", True)]
     assert found[0].subject.startswith("circuitbreaker ")
+
+
+def test_a_store_in_which_nothing_is_recorded_yet_is_no_fault(tmp_path: Path) -> None:
+    """A program that was just started, or that was killed before it had told anything, leaves one."""
+    store = tmp_path / ".spanguard" / "telemetry.db"
+    store.parent.mkdir()
+    store.touch()
+    assert list(module.misused()) == []
+    assert doctor().exit_code == 0

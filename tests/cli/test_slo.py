@@ -7,6 +7,8 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from slo.slo_files import ratio
 from spanguard.store import Database
 
@@ -79,7 +81,7 @@ def test_drops_are_told_beside_the_verdicts(run, record, here):
             (1, "spans", time.time_ns(), 2),
         ]
         database.write({"resources": [(1, "run-1", "shop", "{}")], "drops": drops})
-    said = "the store lacks what could not be written to it: 1,000 metric points, 5 spans were dropped"
+    said = "the store lacks what was lost before: 1,000 metric points, 5 spans"
     file = slo_file(here)
     file.write_text(json.dumps([ratio("success", 0.9), ratio("error_rate", 0.1, side="bad", name="errors")]))
     result = run("slo", "check", file)
@@ -93,3 +95,18 @@ def test_the_commands_start_without_the_sdk(process):
     heavy = "[m for m in ('opentelemetry.sdk', 'yaml') if m in sys.modules]"
     code = f"import sys; from spanguard.cli import slo, watch; print(*{heavy})"
     assert process("-c", code).stdout.strip() == ""
+
+
+@pytest.mark.parametrize("place", ["rules/deep", "."])
+def test_rules_are_written_where_they_are_wanted(run, here, place):
+    """The directory is made."""
+    result = run("slo", "rules", slo_file(here), "--out", here / place)
+    assert result.exit_code == 0
+    assert {each.suffixes[0] for each in (here / place).glob("*.yml")} == {".rules", ".test"}
+
+
+def test_rules_that_cannot_be_written_are_exit_code_2(run, here):
+    """With a word on why, and no traceback."""
+    (here / "file").write_text("")
+    result = run("slo", "rules", slo_file(here), "--out", here / "file" / "rules")
+    assert (result.exit_code, "cannot be written" in result.stderr) == (2, True)

@@ -198,14 +198,8 @@ def test_metrics_of_spans_are_there_too(measured: Measured) -> None:
     assert float(found["value"][1]) >= 2
 
 
-def run_tests(promtool: str, directory: Path, *only: str) -> subprocess.CompletedProcess[str]:
-    """Run the tests of the shipped rules in a directory."""
-    command = [promtool, "test", "rules", *only, "objectives.test.yml"]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=300)
-
-
-def test_rules_are_valid_and_pass_their_tests(promtool: str, tmp_path: Path) -> None:
-    """`promtool check rules` with every lint, `check config`, and `test rules`."""
+def test_rules_are_valid(promtool: str, tmp_path: Path) -> None:
+    """By `promtool check rules` with every lint, and by `check config`."""
     for path in RULES.iterdir():
         shutil.copy(path, tmp_path)
     for name in ("sli.rules.yml", "objectives.rules.yml"):
@@ -216,29 +210,3 @@ def test_rules_are_valid_and_pass_their_tests(promtool: str, tmp_path: Path) -> 
         [promtool, "check", "config", "prometheus.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert checked.returncode == 0, checked.stderr
-    result = run_tests(promtool, tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-MUTATIONS = [
-    ("answers", 'resilience_operation_outcome=~\\"success|recovered\\"', 'resilience_operation_outcome=\\"success\\"'),
-    ("answers", 'resilience_operation_outcome!=\\"cancelled\\"', 'resilience_operation_outcome=~\\".*\\"'),
-    ("answers", "1 - ((sum", "((sum"),
-    ("answers", ":sli_sample:increase1h{", ":sli_sample:increase6d{"),
-    ("answers", 'severity: "page"', 'severity: "ticket"'),
-    ("first-attempt", 'resilience_operation_outcome=\\"success\\"', 'resilience_operation_outcome=\\"recovered\\"'),
-    ("latency", "histogram_fraction(-Inf, 10", "histogram_fraction(-Inf, 1"),
-    ("errors", 'error_type!=\\"\\"', 'error_type=\\"\\"'),
-    ("waste", 'resilience_token_disposition=\\"wasted\\"', 'resilience_token_disposition=\\"useful\\"'),
-]
-
-
-@pytest.mark.parametrize(("slo", "old", "new"), MUTATIONS)
-def test_a_wrong_rule_fails_its_tests(promtool: str, tmp_path: Path, slo: str, old: str, new: str) -> None:
-    """The tests of an objective notice another outcome, limit, sign, sample or urgency, and pass without."""
-    text = (RULES / "objectives.rules.yml").read_text(encoding="utf-8")
-    assert old in text
-    shutil.copy(RULES / "objectives.test.yml", tmp_path)
-    for content, passes in ((text, True), (text.replace(old, new), False)):
-        (tmp_path / "objectives.rules.yml").write_text(content, encoding="utf-8")
-        assert (run_tests(promtool, tmp_path, f"--run=^{slo},").returncode == 0) is passes

@@ -200,6 +200,24 @@ def test_no_prompt_gets_through(otelcol: str, tmp_path: Path) -> None:
     assert [span["status"] for span in backend.spans] == ["ERROR"] * 3
 
 
+def twice(body: Any) -> Any:
+    """Return a request in which each attribute stands twice, first with a value that is harmless."""
+    if isinstance(body, list):
+        return [twice(each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        key: [{**pair, "value": value("1")} for pair in each] + each if key == "attributes" else twice(each)
+        for key, each in body.items()
+    }
+
+
+def test_no_prompt_gets_through_behind_a_harmless_value(otelcol: str, tmp_path: Path) -> None:
+    """Under a key that stands twice, which OTLP forbids and which statements see the first of alone."""
+    backend = sent(otelcol, tmp_path, [(path, twice(body)) for path, body in everything(PROMPT)])
+    assert [word for word in PROMPT.replace(",", "").split() if len(word) > 3 and word.encode() in backend.raw] == []
+
+
 def test_no_secret_gets_through(otelcol: str, tmp_path: Path) -> None:
     """Not even where it looks like a name or a model: one word, under a known key."""
     requests = []

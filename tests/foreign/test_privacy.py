@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from adversary import Keeping, Server, everywhere, found, run_adversary, serving, values
 from canaries import canaries, forms
+from test_process_guard import (  # noqa: F401 - what it needs is installed here alone
+    test_json_exporters_that_are_called_directly_encode_what_is_clean,
+)
 
 from otlp_receiver import GrpcReceiver, HttpReceiver
 from spanguard.privacy.conventions import ATTRIBUTES

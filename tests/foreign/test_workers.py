@@ -49,7 +49,7 @@ SERVED = [
     ("uvicorn", "spanguard run"),
     ("hypercorn", "spanguard run"),
 ]
-CHILDREN = [("processes", "fork"), ("processes", "forkserver"), ("pool", "fork"), ("pool", "spawn")]
+CHILDREN = [(kind, method) for kind in ("processes", "pool") for method in ("fork", "spawn", "forkserver")]
 
 
 @dataclass

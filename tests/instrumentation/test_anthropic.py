@@ -61,7 +61,21 @@ def test_the_sdks_span_stays_the_only_one_of_the_call(telemetry: Telemetry, sdk:
     (repair,) = ours(telemetry)
     assert (repair["resilience.usage.useful.input_tokens"], repair["resilience.usage.useful.output_tokens"]) == (20, 6)
     assert telemetry.span(NATIVE)["gen_ai.operation.name"] == "chat"
-    assert "gen_ai.client.token.usage" not in telemetry.metrics()
+
+
+@pytest.mark.parametrize("native", ["true", "false"])
+@pytest.mark.parametrize("ask", [message, stream])
+def test_the_call_has_the_metrics_that_the_sdk_does_not_make(
+    telemetry: Telemetry, sdk: Sdk, monkeypatch: pytest.MonkeyPatch, ask: Any, native: str
+) -> None:
+    """Whoever makes its span."""
+    monkeypatch.setenv("ANTHROPIC_OPEN_TELEMETRY", native)
+    sdk.run(ask)
+    metrics = telemetry.metrics()
+    ((labels, _),) = metrics["gen_ai.client.operation.duration"]
+    assert (labels["gen_ai.provider.name"], labels["gen_ai.request.model"]) == ("anthropic", ASKED["model"])
+    used = {by["gen_ai.token.type"]: total for by, total in metrics["gen_ai.client.token.usage"]}
+    assert used == {"input": (1, 20), "output": (1, 6)}
 
 
 @pytest.mark.parametrize("ask", [message, stream])
@@ -313,6 +327,7 @@ def test_with_the_official_instrumentation_there_is_no_span_of_ours(
     assert len([span for span in made if span.name != NATIVE]) == 1
     assert telemetry.span("repair letter")["resilience.usage.useful.input_tokens"] == 20
     assert telemetry.span("retry messages").parent in {span.name for span in made}
+    assert len(telemetry.metrics()["gen_ai.client.operation.duration"]) == 1
 
 
 def test_middleware_of_the_program_sees_what_it_saw(telemetry: Telemetry, provider: ScriptedProvider) -> None:

@@ -14,7 +14,7 @@ import pytest
 import wire
 from opentelemetry import context
 
-from scripted import Fault, ScriptedProvider
+from scripted import Fault, ScriptedProvider, cancel
 from spanguard.instrumentation.openai import OpenAIInstrumentor
 from spanguard.instrumentation.pydantic_ai import PydanticAIInstrumentor, _running
 from spanguard.instrumentation.tenacity import TenacityInstrumentor
@@ -459,6 +459,106 @@ def test_a_verdict_belongs_to_the_span_of_the_agent(telemetry: Telemetry, told: 
     results = [(each.trace_id, each.span_id, (each.attributes or {})["resilience.validation.result"]) for each in records]
     of_agent = agent.context.trace_id, agent.context.span_id
     assert results == [(*of_agent, "fail"), (*of_agent, "pass")]
+
+
+@pytest.fixture
+def second() -> Iterator[ScriptedProvider]:
+    """Another provider."""
+    running = ScriptedProvider(GOOD)
+    yield running
+    running.close()
+
+
+def fallback(*providers: ScriptedProvider, **options: Any) -> Any:
+    """Return a model that asks one provider after the other."""
+    from pydantic_ai.models.fallback import FallbackModel
+
+    chain = FallbackModel(*(model(each) for each in providers), **options)
+    return chain  # noqa: RET504 - it is called as the variable
+
+
+CHAIN = f"{__name__}.fallback.chain"
+FAILOVER = ("resilience.policy.type", "resilience.policy.name", "resilience.operation.outcome")
+
+
+def failovers(told: Told) -> list[Any]:
+    """Return the outcomes of failovers, with their number and how many models were asked."""
+    found = told.of("resilience.operation.attempts", *FAILOVER)
+    return [rest for policy, *rest in found if policy == "failover"]
+
+
+async def _streamed(agent: Any) -> None:
+    async with agent.run_stream(PROMPT) as stream:
+        await stream.get_output()
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_a_model_that_fails_is_followed_by_the_next(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider, *, streams: bool
+) -> None:
+    """A failover with a hop; the agent's own operation knows nothing of it."""
+    provider.script = [Fault(400)]
+    if streams:
+        second.events = wire.OPENAI_EVENTS
+    agent = pydantic_ai.Agent(fallback(provider, second))
+    asyncio.run(_streamed(agent) if streams else agent.run(PROMPT))
+    assert failovers(told) == [[CHAIN, "recovered", (1, 2)]]
+    hops = told.of("resilience.failover.hops", "resilience.failover.from", "resilience.failover.to")
+    assert hops == [("gpt-5.2", "gpt-5.2", 1)]
+    repairs = [rest for policy, *rest in told.of("resilience.operation.attempts", *FAILOVER) if policy == "repair"]
+    assert [rest[1:] for rest in repairs] == [["success", (1, 1)]]
+
+
+def test_a_first_model_that_answers_is_a_success(told: Told, provider: ScriptedProvider, second: ScriptedProvider) -> None:
+    """And the second is never asked."""
+    asyncio.run(pydantic_ai.Agent(fallback(provider, second)).run(PROMPT))
+    assert failovers(told) == [[CHAIN, "success", (1, 1)]]
+    assert told.tokens == {"useful": 20}
+    assert second.statuses == []
+
+
+def test_models_that_all_fail_are_exhausted(told: Told, provider: ScriptedProvider, second: ScriptedProvider) -> None:
+    """Each is an attempt with its error."""
+    provider.script, second.script = [Fault(400)], [Fault(404)]
+    with pytest.raises(pydantic_ai.exceptions.FallbackExceptionGroup):
+        asyncio.run(pydantic_ai.Agent(fallback(provider, second)).run(PROMPT))
+    assert failovers(told) == [[CHAIN, "exhausted", (1, 2)]]
+
+
+def test_an_error_that_is_no_reason_to_fall_back_is_a_failure(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """The second model is not asked."""
+    provider.script = [Fault(400)]
+    with pytest.raises(pydantic_ai.exceptions.ModelHTTPError):
+        asyncio.run(pydantic_ai.Agent(fallback(provider, second, fallback_on=(KeyError,))).run(PROMPT))
+    assert failovers(told) == [[CHAIN, "failed", (1, 1)]]
+
+
+def test_an_answer_that_is_refused_is_wasted(told: Told, provider: ScriptedProvider, second: ScriptedProvider) -> None:
+    """The attempt is invalid, and what it used is the failover's waste."""
+    refused: list[object] = []
+
+    def _first(response: pydantic_ai.messages.ModelResponse) -> bool:  # type: ignore[name-defined]
+        refused.append(response)
+        return len(refused) == 1
+
+    _first.__annotations__["response"] = pydantic_ai.messages.ModelResponse
+    asyncio.run(pydantic_ai.Agent(fallback(provider, second, fallback_on=[_first])).run(PROMPT))
+    assert failovers(told) == [[CHAIN, "recovered", (1, 2)]]
+    assert told.tokens == {"useful": 20, "wasted": 20}
+    attempts = told.of("resilience.attempt.duration", "resilience.policy.type", "resilience.attempt.outcome")
+    assert sorted(outcome for policy, outcome, _ in attempts if policy == "failover") == ["invalid", "success"]
+
+
+def test_a_cancelled_request_is_a_cancelled_failover(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """The second model is not asked."""
+    provider.hangs = True
+    agent = pydantic_ai.Agent(fallback(provider, second))
+    asyncio.run(cancel(agent.run(PROMPT), provider.asked.is_set))
+    assert failovers(told) == [[CHAIN, "cancelled", (1, 1)]]
 
 
 def test_a_name_that_is_given_is_shown_if_it_is_a_literal(told: Told, provider: ScriptedProvider) -> None:

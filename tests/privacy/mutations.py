@@ -29,6 +29,7 @@ TESTS = (
         "test_garbage.py",
         "test_declarations.py",
         "test_dropped.py",
+        "test_rewritten_logs.py",
         "test_balanced.py",
         "test_channels.py",
         "test_conventions.py",
@@ -73,7 +74,11 @@ MUTANTS = (
         '    Place(_TRACE, "TracerProvider", "__init__", _list_of("active_span_processor", _SPAN_LISTS, _PrivacySpanList)),\n',
     ),
     place("on_emit", "SynchronousMultiLog", '    Place(_LOGS, "SynchronousMultiLogRecordProcessor", "on_emit", _on_emit),\n'),
-    place("on_emit", "ConcurrentMultiLog", '    Place(_LOGS, "ConcurrentMultiLogRecordProcessor", "on_emit", _on_emit),\n'),
+    place(
+        "on_emit",
+        "ConcurrentMultiLog",
+        '    Place(_LOGS, "ConcurrentMultiLogRecordProcessor", "on_emit", _on_emit_together),\n',
+    ),
     place(
         "__init__",
         "LoggerProvider",
@@ -212,8 +217,27 @@ MUTANTS = (
         "resource=resource, instrumentation_scope=scope)",
         "resource=data.resource)",
     ),
+    Mutant("log: each processor its own", f"{GUARD}/process.py", "            log_record = clean\n", "            pass\n"),
     Mutant("log: ids", f"{GUARD}/logs.py", "clean_id(record.trace_id, 128)", "record.trace_id"),
-    Mutant("metric: names", f"{GUARD}/metrics.py", "if rule is None and not is_declared(metric.name):", "if False:"),
+    Mutant("metric: sums", f"{GUARD}/metrics.py", "if isinstance(data, Sum):  #", "if False:  #"),
+    Mutant(
+        "metric: sums of bytes",
+        f"{GUARD}/conventions/metrics.py",
+        "return _rounded(value, 1 << 20)",
+        "return value",
+    ),
+    Mutant(
+        "metric: how long a sum took",
+        f"{GUARD}/conventions/metrics.py",
+        "LARGEST * max(1.0, nanoseconds / _MINUTE)",
+        "LARGEST * 10_000",
+    ),
+    Mutant(
+        "metric: names",
+        f"{GUARD}/metrics.py",
+        "if rule is None and not (is_declared(metric.name) or is_declared_key(metric.name)):",
+        "if False:",
+    ),
     Mutant(
         "metric: description", f"{GUARD}/metrics.py", 'Metric(metric.name, "",', "Metric(metric.name, metric.description,"
     ),
@@ -239,7 +263,7 @@ MUTANTS = (
     Mutant(
         "metric: bounds",
         f"{GUARD}/measured.py",
-        "or not -largest <= bound <= largest:\n        return False\n",
+        "or not -LARGEST_SUM <= bound <= LARGEST_SUM:\n        return False\n",
         "or True:\n        return True\n",
     ),
     Mutant("metric: counts", f"{GUARD}/measured.py", "not low <= number <= high:", "False:"),
@@ -299,6 +323,7 @@ MUTANTS = (
     ),
     Mutant("attributes: quick look", f"{GUARD}/attributes.py", "if value not in texts[key]:", "if key not in texts:"),
     Mutant("attributes: numbers", f"{GUARD}/attributes.py", "if not low <= value <= high:", "if False:"),
+    Mutant("attributes: whole numbers", f"{GUARD}/attributes.py", "if value < low or value > high:", "if False:"),
     Mutant("attributes: lists", f"{GUARD}/attributes.py", "if type(element) is not str or element not in kept:", "if False:"),
     Mutant(
         "attributes: unknown keys", f"{GUARD}/free.py", "    if not (declared or balanced):\n        return DROPPED\n", ""
@@ -354,6 +379,9 @@ MUTANTS = (
         'len(_accepted) < _MOST_KEPT and in_force.mode == "strict"',
         "len(_accepted) < _MOST_KEPT",
     ),
+    Mutant("balanced: keys of services", f"{GUARD}/modes.py", "if word.startswith(_MARKS):", "if False:"),
+    Mutant("balanced: long parts", f"{GUARD}/modes.py", "len(part) >= _LONGEST_SOLID and not part.isalpha()", "False"),
+    Mutant("balanced: keys of people", f"{GUARD}/free.py", "(declared or not _is_about_people(key))", "True"),
     Mutant("balanced: harmless texts", f"{GUARD}/free.py", "looks_harmless(value)", "True"),
     Mutant("key: mode of the file", f"{GUARD}/keys.py", "os.O_EXCL, 0o600)", "os.O_EXCL, 0o644)"),
     Mutant(
@@ -362,8 +390,10 @@ MUTANTS = (
         "directory.mkdir(mode=0o700, parents=True, exist_ok=True)",
         "directory.mkdir(parents=True, exist_ok=True)",
     ),
+    Mutant("key: one process at a time", f"{GUARD}/keys.py", "    with _alone(directory):\n", "    if True:\n"),
+    Mutant("key: never written through a link", f"{GUARD}/keys.py", "os.path.lexists(path)", "path.exists()"),
     Mutant("key: owner", f"{GUARD}/keys.py", "if status.st_uid != os.getuid():", "if False:"),
-    Mutant("key: life", f"{GUARD}/keys.py", "now - key.made < LIFE", "True"),
+    Mutant("key: life", f"{GUARD}/keys.py", "key is not None and now - key.made < LIFE", "key is not None"),
     Mutant("key: closing one that is open", f"{GUARD}/keys.py", "os.fchmod(file.fileno(), 0o600)", "pass"),
     Mutant(
         "pseudonyms: separate for each attribute",

@@ -43,6 +43,7 @@ from spanguard.privacy.logs import clean_log
 from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.processors import PrivacyLogRecordProcessor, PrivacySpanProcessor
 from spanguard.privacy.spans import clean_span
+from spanguard.semconv import GEN_AI_DURATION_BOUNDARIES, GEN_AI_TOKEN_BOUNDARIES
 from support import EPOCH
 
 SECRET = "Alice's diagnosis 4111"
@@ -140,6 +141,13 @@ def test_the_bounds_of_buckets_are_no_dates_of_birth() -> None:
     assert points["gen_ai.client.token.usage"].explicit_bounds == (1.0, 4_194_304.0, 5e6)
 
 
+@pytest.mark.parametrize("bounds", [GEN_AI_TOKEN_BOUNDARIES, GEN_AI_DURATION_BOUNDARIES, (0.0, 5e7, 2.0**36)])
+def test_the_buckets_of_the_conventions_stay(bounds: tuple[float, ...]) -> None:
+    """Though the last ones of token counts are above whatever one call can use."""
+    points = collected(declared=list(bounds), histogram_gen_ai__client__token__usage=5)
+    assert points["gen_ai.client.token.usage"].explicit_bounds == bounds
+
+
 def test_what_is_measured_in_bytes_tells_three_digits() -> None:
     """A phone number passes for a size of memory, but not its digits; nor as the one measurement of a histogram."""
     phone = 493_012_345_678
@@ -150,9 +158,9 @@ def test_what_is_measured_in_bytes_tells_three_digits() -> None:
 
 
 def test_an_exemplar_is_one_measurement_of_its_counter() -> None:
-    """A counter's sum can be large, a single measurement of it cannot; a card is neither."""
+    """A counter's sum can be large, of which three digits are shown; a single measurement of it cannot; a card is neither."""
     points = collected(counter_gen_ai__client__generation__choices=123_456_789, gauge_system__cpu__utilization=float("inf"))
-    assert points["gen_ai.client.generation.choices"].value == 123_456_789
+    assert points["gen_ai.client.generation.choices"].value == 123_000_000
     assert not points["gen_ai.client.generation.choices"].exemplars
     assert "system.cpu.utilization" not in points
     assert collected(counter_gen_ai__client__generation__choices=CARD) == {}

@@ -71,6 +71,12 @@ def test_the_conventions_keys_are_as_strict_as_ever() -> None:
     assert all(str(value).startswith("h:") for value in kept.values())
 
 
+@pytest.mark.parametrize("name", ["hf_load", "npm_install", "key-rotation", "sk-learn", "load_invoices_of_customers_v2"])
+def test_short_names_are_no_keys(name: str) -> None:
+    """However they begin."""
+    assert event_name(name, "event") == name
+
+
 def test_names_that_stand_in_code_pass() -> None:
     """Of spans and events; any other is a pseudonym as in strict mode."""
     context = SpanContext(7, 8, is_remote=False, trace_flags=TraceFlags(1))
@@ -99,3 +105,27 @@ def test_long_texts_never_pass() -> None:
     """Prompts, keys, tokens and tracebacks are longer than any name."""
     for text in [text for text in texts(7, 400) if len(text) > 64][:60]:
         assert text.encode("utf-8", "replace") not in wire(spans=finished(text))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("AKIAIOSFODNNEXAMPLE", "ghp_abcdefghijklmnop", "sk-proj-abcdefgh", "xoxb-abcdefgh-ijkl", "hf_abcdefghijklmn"),
+        *("eyJhbGciOi.eyJz.c2ln", "gsk_abcdefghijkl", "SG.abcdefg.hijkl", "glpat-abcdefghij", "AIzaSyabcdefghij"),
+        "Zm9vYmFyYmF6cXV4MTI",
+    ],
+)
+def test_a_key_of_a_service_passes_nowhere(secret: str) -> None:
+    """However plain its letters: not as value, as key, or as name."""
+    assert clean_attributes({"shop.plan": secret, secret: "gold", "shop.tier": f"is {secret}"}, "span") == {}
+    assert event_name(secret, "event").startswith("h:")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["prompt", "user_input", "chat.message", "customer.name", "question", "api.token", "db_password", "Last-Name", "email"],
+)
+def test_keys_of_what_people_write_and_are_take_no_texts(key: str) -> None:
+    """No convention knows them, their words tell it; numbers and flags pass, and texts if the key was declared."""
+    assert clean_attributes({key: "acute leukemia"}, "span") == {}
+    assert clean_attributes({key: 7}, "span") == {key: 7}

@@ -16,12 +16,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
 
 from sensitive import texts
 from spanguard import declare, semconv
 from spanguard.privacy import conventions
+from spanguard.privacy.attributes import clean_attributes
 from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, is_event, is_schema_url, is_scope, metric, rule_of
 from spanguard.privacy.conventions.stack import APPLICATION, is_stack
+from spanguard.privacy.logs import clean_log
+from spanguard.privacy.names import span_name
 from spanguard.privacy.rules import DROPPED, LARGEST, Content, Rule
 from spanguard.vocabulary.pseudonyms import Pseudonym, pseudonym
 
@@ -117,7 +123,7 @@ def test_every_closed_list_of_the_conventions_is_known() -> None:
 def test_every_metric_of_the_conventions_is_known() -> None:
     """Names, units and kinds come from OpenTelemetry's package, and ours from the table of our own."""
     names = {value for module in convention_modules("metrics") for value in constants(module).values()}
-    ours = {each.name for each in (*semconv.METRICS, *semconv.GUARD_METRICS)}
+    ours = {each.name for each in (*semconv.METRICS, *semconv.KEEPER_METRICS)}
     assert [name for name in names | ours if metric(name) is None] == []
     duration = metric("http.client.request.duration")
     assert duration is not None
@@ -515,3 +521,33 @@ def test_a_declared_value_stays_but_never_under_a_key_that_is_a_pseudonym() -> N
     declare("a-declared-agent")
     assert ATTRIBUTES["gen_ai.agent.name"].clean("a-declared-agent") == "a-declared-agent"
     assert type(ATTRIBUTES["user.id"].clean("a-declared-agent")) is Pseudonym
+
+
+@pytest.mark.parametrize(
+    ("key", "number"),
+    [
+        *(("gen_ai.request.temperature", value) for value in (2.5, -0.1, math.nan, math.inf, 4_111_111_111_111_111.0)),
+        *(("http.response.status_code", value) for value in (99, 600, -1, 4_111_111_111_111_111)),
+    ],
+)
+def test_the_quick_look_knows_the_ranges(key: str, number: float) -> None:
+    """Where everything else may leave as it is, a number that is out of its range does not go along."""
+    others = {"http.request.method": "GET", "gen_ai.usage.input_tokens": 7}
+    assert clean_attributes(others, "span") == others
+    assert clean_attributes({**others, key: number}, "span") == others
+
+
+@pytest.mark.parametrize("folded", ["\u017felect", "\u0131nsert", "SELECT\u200b", "SELECT ", "selec\uff54"])
+def test_letters_that_only_look_like_a_words_are_not_its(folded: str) -> None:
+    """Some become the plain ones in upper case: a long s, an i without its dot."""
+    assert clean_attributes({"db.operation.name": folded}, "span") != {"db.operation.name": folded}
+    assert clean_attributes({"db.operation.name": "select"}, "span") == {"db.operation.name": "select"}
+    assert span_name(folded, {}) != folded
+
+
+@pytest.mark.parametrize("text", ["\u0131nfo", "\u017fuccess", "INFO ", "inf\uff4f"])
+def test_a_severity_is_written_in_plain_letters(text: str) -> None:
+    """In either case."""
+    records = [LogRecord(severity_text=each) for each in (text, "info", "INFO")]
+    cleaned = [clean_log(ReadableLogRecord(each, Resource({}))).log_record.severity_text for each in records]
+    assert cleaned == [None, "info", "INFO"]

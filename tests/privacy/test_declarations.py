@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from spanguard.privacy.attributes import clean_attributes
+from spanguard.privacy.audit import audit_message
 from spanguard.privacy.declarations import Declarations, declare_all, load, named
+from spanguard.privacy.metrics import clean_metrics
 from spanguard.settings import SettingsError
 from spanguard.vocabulary import declared
 
@@ -37,7 +42,7 @@ def test_the_projects_own_file_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert load() == Declarations(("checkout-7", "acme-legal-7b"), ("shop.plan",))
 
 
-@pytest.mark.parametrize("text", ["", "[tool.other]\nx = 1", "no toml = = =", "[tool]\nspanguard = 3", b"\xff\xfe"])
+@pytest.mark.parametrize("text", ["", "[tool.other]\nx = 1", "no toml = = =", "tool = 3", "[tool.spanguard]", b"\xff\xfe"])
 def test_a_project_that_declares_nothing_is_left_alone(
     text: str | bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +68,8 @@ def test_a_file_of_its_own_has_the_same_entries(heading: str, tmp_path: Path) ->
         ('names = "secret"', "names is not a list of strings"),
         ("keys = [1]", "keys is not a list of strings"),
         ('secret = ["x"]', "entries other than names, models, keys"),
+        ('[tool]\nspanguard = "secret"', "tool.spanguard.privacy is not a table"),
+        ('[tool.spanguard]\nprivacy = ["secret"]', "tool.spanguard.privacy is not a table"),
     ],
 )
 def test_a_fault_is_told_without_what_stands_in_the_file(text: str, says: str, tmp_path: Path) -> None:
@@ -95,3 +102,20 @@ def test_what_is_declared_is_shown_and_nothing_else() -> None:
     assert str(clean_attributes({"shop.plan": "Alice"}, "span")["shop.plan"]).startswith("h:")
     for value in ({"a": "gold"}, ["gold"], b"gold", None, 10**9, "", float("nan")):
         assert clean_attributes({"shop.plan": value}, "span") == {}
+
+
+@pytest.mark.parametrize("declared_as", [Declarations(("shop.orders",)), Declarations((), ("shop.orders",))])
+def test_a_metric_of_ones_own_is_declared_as_name_or_as_key(declared_as: Declarations) -> None:
+    """`spanguard doctor` says the latter of all that was dropped; its unit and description stay out."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    provider.get_meter("t").create_counter("shop.orders", "Alice", "Alice").add(3)
+    data = reader.get_metrics_data()
+    provider.shutdown()
+    assert data is not None
+    assert clean_metrics(data).resource_metrics[0].scope_metrics == []
+    declare_all(declared_as)
+    metric = clean_metrics(data).resource_metrics[0].scope_metrics[0].metrics[0]
+    assert (metric.name, metric.unit, metric.description) == ("shop.orders", "", "")
+    sent = encode_metrics(clean_metrics(data))
+    assert [violation for violation in audit_message(sent) if violation.signal == "metric"] == []

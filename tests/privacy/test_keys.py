@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +134,75 @@ def test_a_directory_that_cannot_be_written_keeps_no_key(tmp_path: Path) -> None
     tmp_path.chmod(0o500)
     assert not keys.use_kept_key(tmp_path)
     tmp_path.chmod(0o700)
+
+
+@posix
+@pytest.mark.parametrize("text", [None, "half a file", f"spanguard-key-1 3 5 {'ab' * 32}"])
+def test_one_process_at_a_time_makes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    """Whoever comes meanwhile waits and takes that one: where there was none, half of one, or one of last year."""
+    import fcntl
+
+    path, waiting, other = tmp_path / keys.FILE, threading.Event(), keys.Key(7, int(time.time()), b"k" * 32)
+    if text is not None:
+        path.write_text(text)
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(keys.time, "sleep", lambda _: waiting.set() or threading.Event().wait(0.001))
+    monkeypatch.setattr(keys, "_PATIENCE", 60.0)
+    taken: list[keys.Key | None] = []
+    thread = threading.Thread(target=lambda: taken.append(keys._kept(tmp_path, int(time.time()))))
+    thread.start()
+    try:
+        assert waiting.wait(60)
+        keys._write(path, other, replaces=text is not None)
+    finally:
+        os.close(held)
+        thread.join(60)
+    assert taken == [other]
+
+
+@posix
+def test_a_lock_that_somebody_keeps_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second the key is made all the same."""
+    import fcntl
+
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(keys, "_PATIENCE", 0.01)
+    try:
+        assert keys.use_kept_key(tmp_path)
+    finally:
+        os.close(held)
+
+
+def test_without_a_lock_the_first_key_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that another process makes between the look and the writing is taken, not replaced."""
+    read, other, looks = keys._read, keys.Key(7, int(time.time()), b"k" * 32), []
+
+    def read_and_wait(path: Path) -> keys.Key | None:
+        looks.append(path)
+        found = read(path)
+        if len(looks) == 2:
+            path.write_text(f"spanguard-key-1 {other.number} {other.made} {other.secret.hex()}")
+        return found
+
+    monkeypatch.setattr(keys, "_read", read_and_wait)
+    monkeypatch.setattr(keys, "_alone", lambda _: contextlib.nullcontext())
+    assert keys._kept(tmp_path, int(time.time())) == other
+
+
+@posix
+def test_a_link_to_nowhere_is_replaced_by_a_key(tmp_path: Path) -> None:
+    """And one to somebody's file is not written through."""
+    (tmp_path / keys.FILE).symlink_to(tmp_path / "nowhere")
+    first = told(tmp_path)
+    assert told(tmp_path) == first
+    assert not (tmp_path / keys.FILE).is_symlink()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "theirs").write_text("a file")
+    (tmp_path / "b" / keys.FILE).symlink_to(tmp_path / "theirs")
+    told(tmp_path / "b")
+    assert (tmp_path / "theirs").read_text() == "a file"
 
 
 def test_two_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:

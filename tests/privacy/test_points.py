@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
     Buckets,
     ExponentialHistogramDataPoint,
+    Histogram,
     HistogramDataPoint,
     InMemoryMetricReader,
+    Metric,
+    MetricsData,
     NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
 )
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.points import Point, merged
+from support import EPOCH
 
 measurements = st.lists(st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 3)), min_size=1, max_size=20)
 
@@ -135,3 +146,70 @@ def test_what_differed_in_dropped_attributes_alone_is_one_series(*, exponentiall
     assert isinstance(point, ExponentialHistogramDataPoint if exponentially else HistogramDataPoint)
     assert (point.count, point.sum, point.min, point.max) == (3, 703.5, 0.5, 700.0)
     assert point.attributes == {"http.request.method": "GET"}
+
+
+def counted(name: str, value: float, seconds: float) -> float | None:
+    """Return what is left of a counter that came to this in so many seconds."""
+    point = NumberDataPoint({}, EPOCH, EPOCH + int(seconds * 10**9), value)
+    data = Sum([point], AggregationTemporality.CUMULATIVE, is_monotonic=True)
+    scopes = [ScopeMetrics(InstrumentationScope("t"), [Metric(name, "", "", data)], "")]
+    cleaned = clean_metrics(MetricsData([ResourceMetrics(Resource({}), scopes, "")]))
+    points: list[Any] = [
+        each for scope in cleaned.resource_metrics[0].scope_metrics for each in scope.metrics[0].data.data_points
+    ]
+    return points[0].value if points else None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9_999_999, 9_999_999),
+        (19_850_412, 19_900_000),
+        (15_551_234_567, 15_600_000_000),
+        (15_551_234_567.5, 15_600_000_000.0),
+    ],
+)
+def test_a_sum_that_came_all_at_once_is_shown_in_three_digits(value: float, shown: float) -> None:
+    """A date of birth or a phone number that somebody counts is no count; a card's number is nothing at all."""
+    told = counted("gen_ai.client.generation.choices", value, 1)
+    assert (told, type(told)) == (shown, type(shown))
+    assert counted("gen_ai.client.generation.choices", 4_111_111_111_111_111, 1) is None
+
+
+def test_a_sum_that_can_have_come_together_is_exact() -> None:
+    """Up to 9,999,999 a minute since the counter began: rates can be told from it."""
+    assert counted("gen_ai.client.generation.choices", 15_551_234_567, 86_400 * 2) == 15_551_234_567
+    assert counted("gen_ai.client.generation.choices", 15_551_234_567, 3_600) == 15_600_000_000
+
+
+def test_sums_of_bytes_are_whole_mebibytes() -> None:
+    """Above 9,999,999, however long it took: a gigabyte a second is usual."""
+    assert counted("system.network.io", 9_999_999, 1) == 9_999_999
+    assert counted("system.network.io", 15_551_234_567, 1) == 14_831 * 2**20
+    assert counted("system.network.io", -15_551_234_567, 86_400) == -14_831 * 2**20
+
+
+def test_sums_are_judged_once_they_are_joined() -> None:
+    """Two that are shown in full can come to one that is not."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    counter = provider.get_meter("t").create_counter("gen_ai.client.generation.choices")
+    counter.add(9_999_999, {"user": "a"})
+    counter.add(2_345_678, {"user": "b"})
+    data = reader.get_metrics_data()
+    assert data is not None
+    metric = clean_metrics(data).resource_metrics[0].scope_metrics[0].metrics[0]
+    points: list[Any] = list(metric.data.data_points)
+    assert [point.value for point in points] == [12_300_000]
+    provider.shutdown()
+
+
+@pytest.mark.parametrize("field", ["bucket_counts", "explicit_bounds"])
+def test_the_bytes_of_a_text_are_no_counts(field: str) -> None:
+    """They are numbers, and small ones; only lists and tuples are looked through."""
+    fields: dict[str, Any] = {"bucket_counts": (1, 2, 3), "explicit_bounds": (1.0, 2.0), field: b"Alice"}
+    point = HistogramDataPoint({}, EPOCH, EPOCH, count=6, sum=6.0, min=1.0, max=1.0, **fields)
+    data = Histogram([point], AggregationTemporality.DELTA)
+    scopes = [ScopeMetrics(InstrumentationScope("t"), [Metric("gen_ai.client.token.usage", "", "", data)], "")]
+    cleaned = clean_metrics(MetricsData([ResourceMetrics(Resource({}), scopes, "")]))
+    assert [each.scope_metrics for each in cleaned.resource_metrics] == [[]]

@@ -150,6 +150,24 @@ def test_an_exporter_that_is_called_directly_encodes_what_is_clean() -> None:
     assert b"diagnosis" not in sent
 
 
+def test_json_exporters_that_are_called_directly_encode_what_is_clean() -> None:
+    """OpenTelemetry's encoders of OTLP-JSON are guarded as those of protobuf are; where nothing is left, that is encoded."""
+    common = "opentelemetry.exporter.otlp.json.common"
+    encoders = [pytest.importorskip(f"{common}.{name}") for name in ("trace_encoder", "_log_encoder", "metrics_encoder")]
+    spans, logs, metrics = raw_telemetry()
+    unknown = raw_telemetry()[2]
+    assert unknown is not None
+    del unknown.resource_metrics[0].scope_metrics[:]
+    process.switch_on()
+    try:
+        sent = encoders[0].encode_spans(spans).to_json() + encoders[1].encode_logs(logs).to_json()
+        sent += encoders[2].encode_metrics(metrics).to_json() + encoders[2].encode_metrics(unknown).to_json()
+    finally:
+        process.switch_off()
+    assert "http.server.request.duration" in sent
+    assert "diagnosis" not in sent
+
+
 def test_the_canary_tells_whether_the_guard_holds() -> None:
     """It survives in all signals where no guard is, and in none where it is."""
     assert canary.survivors(whole_process=True) == ["spans", "logs", "metrics"]

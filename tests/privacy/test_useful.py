@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benign import ERRORS, MODELS, ROUTES
 from spanguard.privacy.attributes import clean_attributes, clean_resource_attributes
 from spanguard.privacy.conventions import ATTRIBUTES, is_event, is_scope, metric
 
@@ -11,6 +12,7 @@ TEXTS = """
 gen_ai.operation.name: chat text_completion embeddings generate_content create_agent invoke_agent execute_tool retrieval
 gen_ai.provider.name: openai anthropic aws.bedrock azure.ai.inference azure.ai.openai cohere deepseek gcp.gemini gcp.gen_ai
 gen_ai.provider.name: gcp.vertex_ai groq ibm.watsonx.ai mistral_ai perplexity x_ai together_ai fireworks_ai openrouter ollama
+gen_ai.provider.name: voyage_ai AzureOpenAI amazon-bedrock google_genai nvidia_ai_endpoints HuggingFace TogetherAI vercel
 gen_ai.system: openai anthropic az.ai.inference az.ai.openai OpenAI Anthropic AWS MistralAI VertexAI Langchain xai google-gla
 gen_ai.output.type: text json image speech
 gen_ai.token.type: input output
@@ -83,6 +85,8 @@ FINISHED = """
 stop length tool_calls content_filter function_call end_turn max_tokens stop_sequence tool_use pause_turn refusal STOP
 MAX_TOKENS SAFETY RECITATION OTHER BLOCKLIST PROHIBITED_CONTENT SPII MALFORMED_FUNCTION_CALL COMPLETE ERROR ERROR_TOXIC
 USER_CANCEL eos_token guardrail_intervened content_filtered FINISH_REASON_UNSPECIFIED insufficient_system_resource
+tool-calls max-tokens end-turn ToolUse MaxTokens END_TURN TOOL_USE LENGTH CONTENT_FILTER malformed_tool_use STOP_SEQUENCE
+stop_token not_finished max_completion_tokens REASON_MAX_LEN model_length other unknown timeout aborted
 """.split()
 METRICS = """
 http.server.request.duration http.server.active_requests http.server.request.body.size http.server.response.body.size
@@ -119,6 +123,19 @@ def test_what_the_official_instrumentations_write_stays() -> None:
     """Under its natural key, as it was written."""
     assert len(LISTED) > 300
     assert [(key, text) for key, text in LISTED if kept(key, text) != text] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "texts"),
+    [
+        *((key, MODELS) for key in ("gen_ai.request.model", "gen_ai.response.model")),
+        *((key, ERRORS) for key in ("error.type", "exception.type")),
+        ("http.route", ROUTES),
+    ],
+)
+def test_models_errors_and_routes_stay(key: str, texts: list[str]) -> None:
+    """In all the writings that providers, libraries and web frameworks have."""
+    assert [text for text in texts if kept(key, text) != text] == []
 
 
 @pytest.mark.parametrize("reason", FINISHED)

@@ -153,3 +153,40 @@ def test_durations_read_well(seconds, shown) -> None:
 def test_numbers_read_well(value, shown) -> None:
     """At any size."""
     assert words.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *((0, "0 %"), (0.0001, "< 0.1 %"), (0.123, "12.3 %"), (0.9999, "> 99.9 %"), (1, "100 %")),
+        *((-4.7, "\N{MINUS SIGN}470.0 %"), (-12.34, "\N{MINUS SIGN}1234 %"), (None, words.UNKNOWN)),
+    ],
+)
+def test_shares_read_well(value, shown) -> None:
+    """What is not quite nothing or all is not said to be; a budget may be spent many times."""
+    assert words.share(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "$0.00"),
+        (0.0000001, "< $0.000001"),
+        (0.002, "$0.002"),
+        (0.004845, "$0.004845"),
+        (0.25, "$0.250"),
+        (1234.5, "$1,234.50"),
+    ],
+)
+def test_costs_read_well(value, shown) -> None:
+    """Without digits that say nothing."""
+    assert words.money(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, words.UNKNOWN), (0, "the same"), (0.5, "+50.0 %"), (-0.5, "\N{MINUS SIGN}50.0 %"), (98.7, "100 times")],
+)
+def test_changes_read_well(value, shown) -> None:
+    """What grew many times is said in times."""
+    assert words.change(value) == shown

@@ -167,6 +167,17 @@ def test_a_span_that_cannot_be_is_malformed(receiver, span) -> None:
     assert post(receiver, "traces", traces(**span).SerializeToString()).status == 400
 
 
+@pytest.mark.parametrize(("body", "kind"), [(b"", PROTOBUF), (b"{}", JSON), (b'{"resourceSpans": []}', JSON)])
+def test_a_request_with_nothing_in_it_is_welcome(receiver, body, kind) -> None:
+    """As OTLP wants it: an empty batch is nobody's fault."""
+    assert post(receiver, "traces", body, kind).status == 200
+
+
+def test_a_request_of_another_signal_is_refused(receiver) -> None:
+    """Nothing of it would be kept, so it is not said to be."""
+    assert post(receiver, "metrics", as_json(traces()), JSON).status == 400
+
+
 def test_unknown_fields_are_passed_over(receiver) -> None:
     """The next version of OTLP may have them."""
     told = json.loads(as_json(traces()))
@@ -180,6 +191,7 @@ def test_what_is_too_large_is_refused(serve) -> None:
     assert post(site, "traces", b"x" * 300_001).status == 413
     bomb = gzip.compress(b"\0" * (65 * 2**20), 9)
     assert len(bomb) < 300_000
+    assert post(site, "traces", b"x" * 1_100_000).status == 413  # more than a socket holds: who sends has to be heard out
     assert post(site, "traces", bomb, content_encoding="gzip").status == 413
 
 

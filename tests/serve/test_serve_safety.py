@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from serve.conftest import TOKEN
+from spanguard.serve import server
 from spanguard.serve.options import Limits
 from spanguard.serve.safety import cookie_name, cookie_value
 from spanguard.serve.server import is_loopback
@@ -156,6 +159,21 @@ def test_who_guesses_is_locked_out(serve) -> None:
     site = serve(limits=Limits(failures=3))
     assert [site.ask("/api/summary", token="wrong").status for _ in range(3)] == [401] * 3
     assert site.ask("/api/summary").status == 429
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"])
+def test_who_does_not_say_what_it_wants_is_cut_off(serve, monkeypatch, before) -> None:
+    """A request whose head does not come to an end, the first or a later one, does not hold a place for ever."""
+    monkeypatch.setattr(server, "_HEADERS_SECONDS", 0.2)
+    site = serve()
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        if before:
+            connection.sendall(before % site.port)
+            assert b" 200 " in connection.recv(65_536)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        while connection.recv(65_536):  # the rest of the first answer, perhaps
+            pass
+    assert site.ask("/healthz").status == 200
 
 
 def test_a_refusal_does_not_repeat_what_was_sent(site) -> None:

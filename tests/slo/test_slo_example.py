@@ -22,7 +22,7 @@ def step(directory: Path, name: str) -> subprocess.CompletedProcess[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "SPANGUARD_"))}
     here = f'python() {{ "{sys.executable}" "$@"; }}; spanguard() {{ "{sys.executable}" -m spanguard "$@"; }}; '
     assert set(job["env"]) == {"SPANGUARD_RUN"}
-    environment = {**kept, "SPANGUARD_RUN": "ci-1-1", "GITHUB_ACTIONS": "true"}
+    environment = {**kept, "SPANGUARD_RUN": "ci-1-1", "GITHUB_ACTIONS": "true", "XDG_STATE_HOME": str(directory / "state")}
     return subprocess.run(
         ["bash", "-e", "-c", here + command],
         cwd=directory,

@@ -95,6 +95,18 @@ def test_what_only_looks_like_a_model(text: str) -> None:
     assert PSEUDONYM.fullmatch(model_name(text))
 
 
+@pytest.mark.parametrize("name", ["gpt-4o-osprey", "azure/gpt-5.2-kestrel", "claude-opus-5-bluebird", "gpt-4o-kestrelcoder"])
+def test_a_star_or_an_animal_behind_a_makers_own_family_is_a_users_deployment(name: str) -> None:
+    """Only what a list has, and what stands behind its maker's prefix, is the maker's."""
+    assert not is_published(name)
+
+
+def test_a_word_of_everyday_language_with_digits_is_no_model() -> None:
+    """It could be a password, or a plate."""
+    for word in ("kestrel53", "sparrow-0115", "heron1987"):
+        assert not is_published(f"mistral-{word}")
+
+
 def test_numbers_after_a_family_are_short() -> None:
     """Seven digits or more are a date of this decade or no model."""
     for length in range(7, 20):

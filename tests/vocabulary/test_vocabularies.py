@@ -70,7 +70,20 @@ def test_errors_of_known_libraries_are_shown(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["AliceError", "openai.AliceError", "openai.alice.RateLimitError", "399", "600", "4xx", "alice.ValueError", "openai."],
+    [
+        "AliceError",
+        "AliceNotFoundError",
+        "alice_not_found",
+        "Error555123",
+        "stripe.alice.CardError",
+        "openai.AliceError",
+        "openai.alice.RateLimitError",
+        "399",
+        "600",
+        "4xx",
+        "alice.ValueError",
+        "openai.",
+    ],
 )
 def test_other_errors_are_not_shown(text: str) -> None:
     """Neither a class that no library has, nor a known one at a place that none has."""
@@ -144,6 +157,19 @@ def test_usual_routes_are_shown(route: str) -> None:
         "/a b",
         "//",
         "/v100",
+        "/Park",
+        "/orders/XML-8547",
+        "/reports/annual-report.pdf",
+        "/(alice|bob)",
+        "/{id:alice}",
+        "/{path:[alice]}",
+        "^(?P<alice>\\d+)$",
+        "/{id:\\d{4}-\\d{4}-1234}",
+        "/:alice",
+        "/*alice",
+        "/[alice]",
+        "/~alice",
+        "~/.env",
     ],
 )
 def test_other_routes_are_not_shown(text: str) -> None:

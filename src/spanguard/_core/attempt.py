@@ -14,10 +14,10 @@ from spanguard import semconv
 from spanguard._core.book import Pending
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import REFUSED, UNKNOWN, Failure, failure, is_cancellation
-from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent
 from spanguard._core.verdict import Verdict, tell_verdict
+from spanguard._core.writers import Attributes
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 from spanguard import semconv
-from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent, by_model, total
+from spanguard._core.writers import Attributes
 
 Sink = Callable[[list[Spent]], None]
 

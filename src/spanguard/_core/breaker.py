@@ -15,9 +15,10 @@ from spanguard._core import clock
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, is_cancellation
 from spanguard._core.gate import SECOND, Gate
-from spanguard._core.recorder import Attributes, Value, observe, on, recorder
+from spanguard._core.recorder import on, recorder
 from spanguard._core.scope import policy_attributes
 from spanguard._core.usage import amount, tokens
+from spanguard._core.writers import Attributes, Value, observe
 
 _OPEN_CIRCUIT: Final = Failure("circuit_open", "circuit_open")
 _SEVERITIES: Final[dict[str, semconv.Severity]] = {"open": "ERROR", "half_open": "WARN", "closed": "INFO"}

@@ -6,23 +6,22 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from spanguard._core import clock
-from spanguard._core.border import ask, quiet
+from spanguard._core.border import ask, left_out, quiet, swallow
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.prices import price
 from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
 from spanguard._core.readers.response import read
-from spanguard._core.readers.stream import FULL, StreamReader
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.readers.stream import StreamReader
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import NOTHING, Spent, Usage, amount, tokens
+from spanguard._core.writers import Attributes
 from spanguard.semconv import (
     CHUNKS,
     CLOSED_EARLY,
     COST_SOURCE,
-    ERROR_TYPE,
     GEN_AI_FINISH,
     GEN_AI_FIRST_CHUNK,
-    GEN_AI_MODALITY,
     GEN_AI_MODEL,
     GEN_AI_OPERATION,
     GEN_AI_PROVIDER,
@@ -37,6 +36,7 @@ from spanguard.vocabulary.models import model_name
 from spanguard.vocabulary.pseudonyms import pseudonym
 
 _SECOND: Final = 1e9
+_NO_DETAILS: Final = NOTHING[2:]
 
 
 class Call(Scope):
@@ -118,34 +118,44 @@ class Call(Scope):
 
     @quiet
     def start(self, attributes: Attributes) -> None:
-        """Start the span with all that a sampler may want to know."""
-        if not on():
-            return
+        """Start the span with all that a sampler may want to know, if anybody listens."""
+        if on():
+            self.open(attributes)
+
+    def open(self, attributes: Attributes) -> None:
+        """Start the span, for who knows that somebody listens, and swallows what goes wrong."""
         self.begin()
-        name = self._operation or "llm_call"
-        asked = self._asked(self._provider)
+        operation, model = self._operation or "llm_call", self._model
+        asked: Attributes = {}
+        if self._operation:
+            asked[GEN_AI_OPERATION] = operation
+        if self._provider:
+            asked[GEN_AI_PROVIDER] = self._provider
+        if model:
+            asked[GEN_AI_MODEL] = model
         asked.update(attributes)
         if self.parent is not None:
             asked.update(self.parent.serves())
         if GEN_AI_TOP_K in asked:
             asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(asked[GEN_AI_TOP_K])  # type: ignore[arg-type]
-        self.open_span(f"{name} {self._model}" if self._model else name, asked)
+        self.open_span(f"{operation} {model}" if model else operation, asked)
 
     def follow(self) -> Callable[[object], None] | None:
         """Hear that the answer is a stream; return what takes its chunks, and does next to nothing for each."""
         if not self.started:
             return None
-        reader = self._stream = StreamReader()
-        held, ticks = reader.held, clock.ticks
+        reader = self._stream = StreamReader(lambda: number)
+        keep, ticks, number = reader.kept.append, clock.ticks, 0
 
         def chunk(chunk: object) -> None:
-            held.append(chunk)
+            nonlocal number
+            number += 1
             self._last_ticks = now = ticks()
-            number = len(held)
-            if number == 1:  # only once: some stay when others are let go
-                self._first_ticks = now
-            elif number >= FULL:
-                reader.let_go()
+            if number > reader.wants:
+                if number == 1:
+                    self._first_ticks = now
+                ask("response", reader.look)
+            keep(chunk)
 
         return chunk
 
@@ -160,34 +170,41 @@ class Call(Scope):
         self._closed_early = True
         self.finish(error)
 
-    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the call; the exception is the one that leaves it. Only the first time counts."""
-        if not self.started or self.done:
-            return
-        self.done = True
-        elapsed = self.elapsed()
-        reading = ask("response", self._read) or UNREAD
+        if self.started and not self.done:
+            self.done = True
+            try:
+                self._end(self.elapsed(), error)
+            except Exception as fault:
+                swallow(self._end, fault)
+
+    def _end(self, elapsed: int, error: BaseException | None) -> None:
+        reading = self._read()
         if self._stated is not UNREAD:
             reading = self._stated.over(reading)
-        fault, cancelled = None, False
+        fault, failed = None, False
         if error is not None:
-            fault, cancelled = failure(error), is_cancellation(error)
+            fault = failure(error)
+            failed = not is_cancellation(error)
         provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
         if self.recorder.settings.prices:
             reading = self._with_cost(reading, provider)
         if self.recorder.measures:
-            self._measure(elapsed, provider, model, reading.usage, None if cancelled else fault)
+            try:
+                self._measure(elapsed, provider, model, reading.usage, fault if failed else None)
+            except Exception as wrong:
+                swallow(self._measure, wrong)
         attributes: Attributes = {}
         if self.span.is_recording():
             self._learnt(reading, provider, model, attributes)
             if fault is not None:
-                attributes[OUTCOME] = "cancelled" if cancelled else "failed"
+                attributes[OUTCOME] = "failed" if failed else "cancelled"
         if self.parent is not None:
             self.parent.was_counted(self._sources())
             if reading.usage != NOTHING:
                 self.parent.spend([Spent(reading.usage, provider, self._model or model)])
-        self.end_span(elapsed, attributes, fault, failed=fault is not None and not cancelled)
+        self.end_span(elapsed, attributes, fault, failed=failed)
         self._response = self._stream = None
 
     def was_counted(self, responses: list[object]) -> None:
@@ -197,6 +214,13 @@ class Call(Scope):
     # -------------------------------------------------------------------------------------------------------- internals
 
     def _read(self) -> Reading:
+        try:
+            return self._reading()
+        except Exception as error:
+            left_out("response", error)
+            return UNREAD
+
+    def _reading(self) -> Reading:
         reading = UNREAD
         if self._stream is not None:
             reading = self._stream.read()
@@ -211,7 +235,7 @@ class Call(Scope):
         return reading
 
     def _sources(self) -> list[object]:
-        kept = [] if self._stream is None else self._stream.kept
+        kept = [] if self._stream is None else list(self._stream.kept)
         return kept if self._response is None else [*kept, self._response]
 
     def _with_cost(self, reading: Reading, provider: str | None) -> Reading:
@@ -243,56 +267,37 @@ class Call(Scope):
             attributes[CLOSED_EARLY] = True
 
     def _used(self, usage: Usage, attributes: Attributes) -> None:
-        table = self.recorder.generation
-        for name, value in zip(table.usage, usage[:6], strict=True):
+        names, stated = self.recorder.generation.usage, self._stated.usage
+        if usage.input is not None:
+            attributes[names[0]] = usage.input
+        if usage.output is not None:
+            attributes[names[1]] = usage.output
+        if usage[2:] != _NO_DETAILS:
+            self._used_in_detail(usage, names, attributes)
+        if usage.counted:
+            attributes[USAGE_SOURCE] = "caller" if stated is not NOTHING and stated.counted else "provider"
+
+    def _used_in_detail(self, usage: Usage, names: tuple[str, ...], attributes: Attributes) -> None:
+        for name, value in zip(names[2:], usage[2:6], strict=True):
             if value is not None:
                 attributes[name] = value
-        stated = self._stated.usage
-        if usage.counted:
-            attributes[USAGE_SOURCE] = "caller" if stated.counted else "provider"
         if usage.cost is not None:
-            attributes[COST_SOURCE] = "caller" if stated.cost is not None else "prices" if self._priced else "provider"
+            stated = self._stated.usage.cost is not None
+            attributes[COST_SOURCE] = "caller" if stated else "prices" if self._priced else "provider"
         if usage.modal is not None:
-            for (kind, modality), name in table.modal.items():
+            for (kind, modality), name in self.recorder.generation.modal.items():
                 count = usage.by_modality(kind).get(modality)
                 if count is not None:
                     attributes[name] = count
 
-    def _asked(self, provider: str | None) -> Attributes:
-        """Return what was asked, of whom and of which model, as far as it is known."""
-        asked: Attributes = {}
-        if self._operation:
-            asked[GEN_AI_OPERATION] = self._operation
-        if provider:
-            asked[GEN_AI_PROVIDER] = provider
-        if self._model:
-            asked[GEN_AI_MODEL] = self._model
-        return asked
-
-    @quiet
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
-        recorder, within = self.recorder, self.inner
-        base = self._asked(provider)
-        if model:
-            base[GEN_AI_RESPONSE_MODEL] = model
-        recorder.call_duration(elapsed / _SECOND, {**base, ERROR_TYPE: error.type} if error else base, within)
-        if usage is not NOTHING:
-            for record, kind, fixed in recorder.call_tokens:
-                count: int | None = getattr(usage, kind)
-                if count is None:
-                    continue
-                if fixed is not None:
-                    record(count, {**base, **fixed}, within)
-                else:
-                    for modality, part in usage.by_modality(kind).items():
-                        record(part, {**base, GEN_AI_MODALITY: modality}, within)
+        calls, within = self.recorder.calls, self.inner
+        labels = calls.labels((self._operation, provider, self._model, model))
+        calls.record(labels, elapsed / _SECOND, usage, error and error.type, within)
         stream, first = self._stream, self._first_ticks
         if stream is not None and first is not None:
-            table = recorder.generation
-            recorder.measure(table.first_chunk, (first - self._start_ticks) / _SECOND, base, within)
-            if stream.count > 1:
-                per_chunk = (self._last_ticks - first) / (stream.count - 1) / _SECOND
-                recorder.measure(table.per_chunk, per_chunk, base, within)
+            per_chunk = (self._last_ticks - first) / (stream.count - 1) / _SECOND if stream.count > 1 else None
+            calls.record_pace(labels, (first - self._start_ticks) / _SECOND, per_chunk, within)
 
 
 _INERT: Final = Call()

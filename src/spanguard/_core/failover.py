@@ -12,8 +12,8 @@ from spanguard._core.border import quiet
 from spanguard._core.errors import failure
 from spanguard._core.names import clear
 from spanguard._core.operation import Operation
-from spanguard._core.recorder import Attributes, Value
 from spanguard._core.usage import tokens
+from spanguard._core.writers import Attributes, Value
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.models import model_name
 from spanguard.vocabulary.pseudonyms import pseudonym

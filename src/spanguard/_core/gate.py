@@ -8,8 +8,9 @@ from opentelemetry.trace import get_current_span
 
 from spanguard._core.border import quiet
 from spanguard._core.errors import Failure
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, policy_attributes
+from spanguard._core.writers import Attributes
 from spanguard.semconv import Event
 
 SECOND: Final = 1e9

@@ -14,8 +14,8 @@ from opentelemetry.trace import Span, Status, StatusCode
 from spanguard import semconv
 from spanguard._core import clock
 from spanguard._core.border import report
-from spanguard._core.recorder import Attributes, Value
 from spanguard._core.usage import amount
+from spanguard._core.writers import Attributes, Value
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.pseudonyms import pseudonym
 

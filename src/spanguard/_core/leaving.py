@@ -37,7 +37,7 @@ class Hold:
         self.token: Any = None
         if scope.started:
             if not _open:
-                _watch()
+                watch()
             _open.add(self)
 
     def release(self) -> None:
@@ -92,8 +92,11 @@ def aleft(error: GeneratorExit) -> GeneratorExit:
     return StreamAbandoned() if abandoned else error
 
 
-def _watch() -> None:
-    # When the first stream begins: then the providers are there, and what runs at exit runs before their own shutdown.
+def watch() -> None:
+    """Note from now on when garbage is collected, and tell at exit of what is still open.
+
+    Called when the first stream begins: then the providers are there, and what runs at exit runs before their own shutdown.
+    """
     if _collection not in gc.callbacks:
         gc.callbacks.append(_collection)
         atexit.register(_exit)

@@ -8,8 +8,9 @@ from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.gate import SECOND, SHORT, Gate
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.recorder import on
 from spanguard._core.usage import amount
+from spanguard._core.writers import Attributes
 
 _REFUSED: Final = Failure("rate_limited_local", "rate_limited")
 _ACTIONS: Final = {"acquired": "acquire", "delayed": "delay", "rejected": "block", "timeout": "block"}

@@ -7,7 +7,7 @@ from typing import ClassVar
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.gate import SECOND, Gate
-from spanguard._core.recorder import Attributes
+from spanguard._core.writers import Attributes
 
 
 class Lookup(Gate):

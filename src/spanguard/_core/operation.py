@@ -17,9 +17,10 @@ from spanguard._core.attempt import Attempt
 from spanguard._core.book import Pending, count_tokens, summary
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, failure, is_cancellation
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope, policy_attributes
 from spanguard._core.usage import Spent, amount, tokens
+from spanguard._core.writers import Attributes
 from spanguard.vocabulary.packages import package_name
 
 _SECOND: Final = 1e9

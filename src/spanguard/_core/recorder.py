@@ -9,25 +9,20 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Tracer
 
 from spanguard import semconv
 from spanguard import settings as _settings
 from spanguard._core.border import report
-from spanguard.semconv import Event, Generation, Metric, Severity, TokenKind
+from spanguard._core.measured import CallMetrics
+from spanguard._core.writers import Attributes, Value, Writer, writer
+from spanguard.semconv import Event, Generation, Metric, Severity
 from spanguard.settings import Settings
-
-Value = str | bool | int | float | Sequence[str]
-Attributes = dict[str, Value]
-Observer = Callable[[], Iterable[tuple[float, Mapping[str, Value]]]]
-Writer = Callable[[float, Mapping[str, Value], Context | None], None]
-TokenWriter = tuple[Writer, TokenKind, dict[str, str] | None]
 
 # The public getters look the environment up each time, a microsecond apiece, which is all a call without an SDK may cost.
 # Should the private names go, `on` is always true: right, and slower.
@@ -75,16 +70,13 @@ class Recorder:
         tokens = [each for each in table.tokens if settings.token_histograms or not each.percentiles]
         of_calls = (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in tokens))
         self._writers: dict[str, Writer] = {
-            metric.name: _writer(meter, metric)
+            metric.name: writer(meter, metric)
             for meter, measured in ((ours, semconv.METRICS), (gen_ai, dict.fromkeys(of_calls)))
             for metric in measured
         }
         self.measures: Final[bool] = _metrics_globals.get("_METER_PROVIDER", True) is not None
         """Whether there is a provider of meters; told after `get_meter`, which loads one that the environment names."""
-        self.call_duration: Writer = self._writers[table.duration.name]
-        self.call_tokens: tuple[TokenWriter, ...] = tuple(
-            (self._writers[each.metric.name], each.kind, each.fixed) for each in tokens
-        )
+        self.calls: CallMetrics = CallMetrics(table, self._writers, tokens)
 
     def start(
         self,
@@ -130,44 +122,9 @@ class Recorder:
         """Return a recorder for a forked child; this one falls silent there, as the parent finishes what it began."""
         heir = copy.copy(self)
         self.inherited = True
-        self._writers, self.call_duration, self.call_tokens = {}, _ignore, ()
+        self._writers, self.calls = {}, CallMetrics(self.generation, {}, [])
         self._ours = self._gen_ai = NoOpTracer()
         return heir
-
-
-_observers: dict[str, Observer] = {}
-
-
-def observe(metric: Metric, observer: Observer) -> None:
-    """Name what tells the values of an observable metric when they are collected; it must be quick and never raise."""
-    _observers[metric.name] = observer
-
-
-def _writer(meter: Meter, metric: Metric) -> Writer:
-    """Make the instrument of a metric; return what writes to it."""
-
-    def collected(_options: CallbackOptions) -> list[Observation]:
-        observer = _observers.get(metric.name)
-        return [Observation(value, attributes) for value, attributes in observer()] if observer else []
-
-    if metric.kind == "counter":
-        return meter.create_counter(metric.name, metric.unit, metric.brief).add
-    if metric.kind == "up_down_counter":
-        return meter.create_up_down_counter(metric.name, metric.unit, metric.brief).add
-    if metric.kind == "histogram":
-        return meter.create_histogram(
-            metric.name, metric.unit, metric.brief, explicit_bucket_boundaries_advisory=metric.boundaries
-        ).record
-    observable = {
-        "observable_counter": meter.create_observable_counter,
-        "observable_up_down_counter": meter.create_observable_up_down_counter,
-    }
-    observable[metric.kind](metric.name, [collected], metric.unit, metric.brief)
-    return _ignore
-
-
-def _ignore(_value: float, _attributes: Mapping[str, Value], _within: Context | None) -> None:
-    """Write nothing: an observable instrument is read."""
 
 
 def _log_event(event: Event, level: Severity, attributes: Attributes, within: Context) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from spanguard import semconv
-from spanguard._core.recorder import Attributes
+from spanguard._core.writers import Attributes
 
 _NUMBERS: Final = {
     "temperature": (semconv.GEN_AI_TEMPERATURE, float),
@@ -54,13 +54,14 @@ class Request:
         """Return the model that one call asks for, and the attributes of the other known arguments."""
         model: Any = None
         attributes: Attributes = {}
-        given = len(args)
+        given, named = len(args), kwargs.get
         for name, place, default, attribute, kind in self._places:
-            value = args[place] if place < given else kwargs.get(name, default)
+            value = args[place] if place < given else named(name, default)
             if value is None:
                 continue
-            if type(value) is kind and -_LIMIT <= value < _LIMIT:  # type: ignore[operator]
-                attributes[attribute] = value  # type: ignore[assignment]
+            if type(value) is kind:
+                if -_LIMIT <= value < _LIMIT:  # type: ignore[operator]
+                    attributes[attribute] = value  # type: ignore[assignment]
             elif name == "model":
                 model = value
             else:

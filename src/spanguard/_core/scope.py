@@ -15,15 +15,16 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 
 from spanguard._core import clock
 from spanguard._core.errors import Failure
-from spanguard._core.recorder import Attributes, Recorder, recorder
-from spanguard._core.switch import leave, switch
+from spanguard._core.recorder import Recorder, recorder
+from spanguard._core.switch import switch
 from spanguard._core.usage import Spent
+from spanguard._core.writers import Attributes
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
 
 _KEY: Final = create_key("spanguard-scope")
+_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
-_SWITCH: Final = switch()
-_current, _put, _ = _SWITCH
+_current, _put, _back = switch()
 NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
 
 
@@ -72,7 +73,8 @@ class Scope:
 
     def enclose(self, span: Span) -> None:
         """Make the span the one that what happens in this scope from now on belongs to."""
-        self._inner = set_value(_KEY, self, set_span_in_context(span, self._outer))
+        # As `set_value(_KEY, self, set_span_in_context(span, outer))`, which copies twice.
+        self._inner = Context({**self.outer, _SPAN_KEY: span, _KEY: self})
 
     def elapsed(self) -> int:
         """Nanoseconds since the begin, by the monotonic clock; until the stop, if there was one."""
@@ -136,7 +138,7 @@ class Scope:
     def resume(self) -> None:
         """Make the scope current, here and now."""
         if self.started:
-            self._attached = inner = self.inner
+            self._attached = inner = self._inner or self.inner
             self._token = _put(inner)
 
     def suspend(self) -> None:
@@ -149,7 +151,10 @@ class Scope:
         if token is not None:
             attached, self._attached = self._attached, None
             if attached is not None and _current() is attached:
-                leave(_SWITCH, token, attached)
+                try:
+                    _back(token)
+                except (ValueError, RuntimeError):  # set in another copy of the context
+                    return
 
     # ------------------------------------------------------------------------------------------ what flows up the chain
 

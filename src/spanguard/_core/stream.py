@@ -6,7 +6,9 @@ SDK's stream object, an iterator, a task or a future is the same object, followe
 
 from __future__ import annotations
 
+import functools
 import importlib
+import inspect
 from collections.abc import Callable, Coroutine
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, Protocol, cast
@@ -17,6 +19,7 @@ from spanguard._core.iterator import follow_iterator
 from spanguard._core.leaving import Hold
 from spanguard._core.scope import Scope
 
+_MOST_CLASSES: Final = 1000
 _GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
 
 
@@ -32,7 +35,8 @@ class _Future(Protocol):
 
 def conclude(result: object, scope: Scope) -> object:
     """Return the result of a traced function; its scope ends now, or with the stream if the result is one."""
-    if _works_on(type(result)):  # not what an object says of its class
+    cls = type(result)  # not what an object says of its class
+    if _whole.get(id(cls)) is not cls and _works_on(cls):
         followed = _follow(result, scope)
         if followed is not None:
             return followed
@@ -41,10 +45,18 @@ def conclude(result: object, scope: Scope) -> object:
     return result
 
 
+_whole: Final[dict[int, type]] = {}
+"""Classes whose objects are no work that is still to be done, by their identity: their own hash is a metaclass's to tell."""
+
+
 @quiet  # a metaclass may raise what it likes
 def _works_on(cls: type) -> bool:
     """Whether objects of the class can be work that is still to be done."""
-    return hasattr(cls, "__next__") or hasattr(cls, "__anext__") or cls is CoroutineType or hasattr(cls, "add_done_callback")
+    if hasattr(cls, "__next__") or hasattr(cls, "__anext__") or cls is CoroutineType or hasattr(cls, "add_done_callback"):
+        return True
+    if len(_whole) < _MOST_CLASSES:
+        _whole[id(cls)] = cls
+    return False
 
 
 @quiet
@@ -67,9 +79,41 @@ def _follow_object(result: object, scope: Scope) -> object:
     # The streams of the openai and anthropic SDKs iterate over a generator in `_iterator`, whoever iterates over them.
     inside = getattr(result, "__dict__", None)
     if type(inside) is dict and type(inside.get("_iterator")) in _GENERATORS:
-        inside["_iterator"] = _follow(inside["_iterator"], scope)
+        inside["_iterator"] = followed = _follow(inside["_iterator"], scope)
+        _hear_close(result, inside, followed, scope)
         return result
     return result if follow_iterator(result, scope, _follow) else None
+
+
+def _hear_close(stream: Any, inside: dict[str, Any], followed: Any, scope: Scope) -> None:
+    """End the scope when the program closes the stream, by `close` or at the end of a ``with``.
+
+    That closes the connection and not the generator, which holds the stream that holds it: only the collector would end it.
+    """
+    own = getattr(stream, "close", None)
+    if own is None:
+        return
+
+    def closed() -> None:
+        # The generator closes the stream itself, too, when it has read all.
+        if not getattr(followed, "gi_running", False) and not getattr(followed, "ag_running", False):
+            scope.stopped_early(GeneratorExit())
+
+    @functools.wraps(own)
+    def close_now(*args: Any, **kwargs: Any) -> object:
+        try:
+            return own(*args, **kwargs)
+        finally:
+            closed()
+
+    @functools.wraps(own)
+    async def aclose_now(*args: Any, **kwargs: Any) -> object:
+        try:
+            return await own(*args, **kwargs)
+        finally:
+            closed()
+
+    inside["close"] = aclose_now if inspect.iscoroutinefunction(own) else close_now
 
 
 def _alike(original: Any, followed: Any) -> object:

@@ -13,7 +13,7 @@ from spanguard.semconv import TokenKind
 N = TypeVar("N", int, float)
 
 _UNCOUNTED: Final = (None,) * 5
-LARGEST = 2**53
+LARGEST: Final = 2**53
 """More tokens than this in one call are taken for a mistake."""
 
 
@@ -56,7 +56,7 @@ class Usage(NamedTuple):
     @property
     def counted(self) -> bool:
         """Whether any token count is known."""
-        return self[:5] != _UNCOUNTED
+        return self.input is not None or self.output is not None or self[:5] != _UNCOUNTED
 
     def by_modality(self, kind: TokenKind) -> dict[str, int]:
         """Return how many tokens of a kind there are of each modality, which add up to its count; the rest is ``unknown``."""

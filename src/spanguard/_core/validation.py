@@ -11,8 +11,8 @@ from spanguard._core.attempt import Attempt
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import is_cancellation
 from spanguard._core.gate import SECOND, SHORT, Gate
-from spanguard._core.recorder import Attributes
 from spanguard._core.verdict import Verdict, tell_verdict
+from spanguard._core.writers import Attributes
 
 
 class Validation(Gate):

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from spanguard import semconv
 from spanguard._core.border import report
 from spanguard._core.names import clear
-from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope
+from spanguard._core.writers import Attributes
 
 _HARMLESS: Final = ("allowed", "warned", "fixed")
 

@@ -56,7 +56,7 @@ class LLMCall(Verb[Call]):
         def open_(args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
             model, attributes = request.read(args, kwargs)
             call = self.make(model_name(model) if model else None)
-            call.start(attributes)
+            call.open(attributes)
             return call
 
         return open_

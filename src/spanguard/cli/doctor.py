@@ -16,7 +16,7 @@ from spanguard.cli.doctor_telemetry import destinations, readable
 from spanguard.cli.finding import Finding, Status
 from spanguard.cli.options import echo, echo_json, json_option
 from spanguard.settings import Settings
-from spanguard.store.database import Database, StoreError
+from spanguard.store.database import Database, EmptyStoreError, StoreError
 from spanguard.store.misuses import misuses
 from spanguard.store.queries import runs
 
@@ -93,6 +93,8 @@ def misused() -> Iterator[Finding]:
         with Database.open(path, read_only=True) as db:
             known = runs(db)
             found = misuses(db, known[0].run) if known else []
+    except EmptyStoreError:
+        return
     except StoreError as error:
         yield Finding("misuse", "local store", "unknown", str(error))
         return

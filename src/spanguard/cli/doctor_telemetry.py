@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from spanguard.store.drops import dropped
 from spanguard.store.location import newest, resolve
 from spanguard.store.queries import runs
 from spanguard.store.selection import Selection
-from spanguard.store.spool import Place, status
+from spanguard.store.spool import DROPPED, Place, status
 
 Signal = Literal["traces", "metrics", "logs"]
 
@@ -25,6 +26,20 @@ SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 _AREA: Final = "telemetry"
 _SECONDS: Final = 2.0
 """How long an endpoint has to answer."""
+
+
+_FATES: Final = {
+    "queue_full": "the queue before it was full (OTEL_BSP_MAX_QUEUE_SIZE, OTEL_BLRP_MAX_QUEUE_SIZE)",
+    "full": "the spool was full (SPANGUARD_SPOOL_MB)",
+    "refused": "the endpoint refused them",
+    "rejected": "the endpoint took their request and rejected them",
+    "damaged": "the spool was damaged",
+    "lost": "they could be neither sent nor kept",
+}
+
+
+_CONFIGURATORS: Final = ("opentelemetry.configuration", "opentelemetry.sdk._configuration.file")
+"""What reads the file; the second one in versions of the SDK that need no package for it."""
 
 
 class _Answer(NamedTuple):
@@ -39,10 +54,7 @@ def destinations() -> Iterator[Finding]:
         yield Finding(_AREA, "all", "no", "OTEL_SDK_DISABLED switches everything off")
         return
     if file := os.environ.get("OTEL_CONFIG_FILE"):
-        there = Path(file).is_file()
-        yield Finding(
-            _AREA, "OTEL_CONFIG_FILE", "info" if there else "no", f"{file} says it{'' if there else ': is not there'}"
-        )
+        yield _configured(Path(file))
         return
     from spanguard.pipeline.destinations import OTLP, STORE, choose
 
@@ -60,6 +72,16 @@ def destinations() -> Iterator[Finding]:
         yield from _store(settings)
     if by_otlp:
         yield from _spool(settings)
+
+
+def _configured(file: Path) -> Finding:
+    """Say whether the file that says where telemetry goes can be read."""
+    subject = "OTEL_CONFIG_FILE"
+    if not file.is_file():
+        return Finding(_AREA, subject, "no", f"{file} is not there")
+    if not any(find_spec(each) for each in _CONFIGURATORS):
+        return Finding(_AREA, subject, "no", f"{file} is read by opentelemetry-configuration, which is not installed")
+    return Finding(_AREA, subject, "info", f"{file} says it")
 
 
 def _endpoints(signals: list[Signal]) -> Iterator[Finding]:
@@ -118,7 +140,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding(_AREA, "local store", "ok", f"{path}, which can be written")
     for kind, items in lost.items():
-        yield Finding(_AREA, "local store", "no", f"{items} {kind} of the newest run could not be written and are lost")
+        yield Finding(_AREA, "local store", "no", f"{items} {kind} of the newest run were lost before they were in the store")
 
 
 def _spool(settings: Settings) -> Iterator[Finding]:
@@ -133,8 +155,9 @@ def _spool(settings: Settings) -> Iterator[Finding]:
         return
     for each in found.waiting:
         yield Finding(_AREA, "spool", "info", f"{each.items} items of {each.signal} wait to be sent by the next process")
-    if found.dropped:
-        yield Finding(_AREA, "spool", "no", f"{found.dropped} items were dropped: full, refused by the endpoint, or damaged")
+    for (signal, fate), items in sorted(found.counts.items()):
+        if fate in DROPPED:
+            yield Finding(_AREA, "spool", "no", f"{items} items of {signal} were dropped: {_FATES[fate]}")
 
 
 def readable() -> Path | None:

@@ -244,7 +244,7 @@ def reliability(summary: Summary) -> Iterable[str]:
         if counts:
             yield f"  {title}: " + ", ".join(f"{clean(name)} {number(count)}" for name, count in counts.items())
     if summary.drops:
-        yield click.style(f"  {number(summary.drops)} items could not be written to the store", fg="red")
+        yield click.style(f"  {number(summary.drops)} items were lost before they were in the store", fg="red")
 
 
 def _figures(summary: Summary) -> Iterable[tuple[str, str]]:

@@ -39,7 +39,7 @@ def sections(told: Statistics, trend: Sequence[Change], compared: Sequence[Chang
             yield from ("", heading(title), *lines)
     if told.drops:
         yield ""
-        yield click.style(f"  {number(told.drops)} items could not be written to the store", fg="red")
+        yield click.style(f"  {number(told.drops)} items were lost before they were in the store", fg="red")
 
 
 def _figures(told: Statistics) -> Iterable[str]:

@@ -97,7 +97,6 @@ def rules(file: Path, out: Path | None, *, as_json: bool) -> None:
     name = f"{file.stem}.rules.yml"
     text, proof = made(slos), tests(slos, name)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         places = out / name, out / f"{file.stem}.test.yml"
         _write(places[0], text)
         _write(places[1], proof)
@@ -175,6 +174,7 @@ def _lines(source: str, verdicts: list[Verdict]) -> list[str]:
 
 def _write(path: Path, text: str) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CannotTell(f"{path}: cannot be written ({error.strerror}).") from None

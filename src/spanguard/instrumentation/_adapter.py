@@ -43,7 +43,7 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
-from typing import Any, ClassVar, Final, Protocol, cast
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 import wrapt
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
@@ -59,6 +59,8 @@ from spanguard._core.scope import Scope
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
+Foreign: TypeAlias = Any
+"""An object of the library, of whose types nothing is known here."""
 Hook = Callable[[Callable[..., Any], Any, Args, Kwargs], Any]
 """A wrapper as wrapt calls it: with the wrapped function, bound, the instance or class or None, and the arguments."""
 
@@ -84,7 +86,7 @@ def before(tell: Callable[[Any, Args, Kwargs], object]) -> Hook:
     """Hear of each call before it is made: the instance and the arguments."""
     quietly = quiet(tell)
 
-    def hook(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    def hook(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
         quietly(instance, args, kwargs)
         return wrapped(*args, **kwargs)
 
@@ -95,7 +97,7 @@ def after(tell: Callable[[Any, Args, Kwargs, Outcome], object]) -> Hook:
     """Hear of each call when it has ended: the instance, the arguments, and the result or the exception."""
     quietly = quiet(tell)
 
-    def hook(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    def hook(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -176,7 +178,7 @@ class _Applied:
         return wrapt.FunctionWrapper(cast("Callable[..., Any]", original), self._guarded(hook))
 
     def _guarded(self, hook: Hook) -> Hook:
-        def guarded(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+        def guarded(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
             if self.hears():
                 return hook(wrapped, instance, args, kwargs)
             return wrapped(*args, **kwargs)
@@ -283,14 +285,14 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
                 del self._applied[patch]
 
 
-def argument(args: Args, kwargs: Mapping[str, Any], place: int, name: str) -> Any:
+def argument(args: Args, kwargs: Mapping[str, Any], place: int, name: str) -> Foreign:
     """Return an argument that may have been given by place or by name, or None."""
     return args[place] if len(args) > place else kwargs.get(name)
 
 
-def module_of(name: str) -> Any:
+def module_of(name: str) -> Foreign:
     """Return a module of the library that is instrumented, which the program has imported."""
-    return cast("Any", sys.modules[name])
+    return cast("Foreign", sys.modules[name])
 
 
 def is_stream(value: object) -> bool:

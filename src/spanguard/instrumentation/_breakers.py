@@ -49,7 +49,7 @@ def passing(open_: Callable[[Any], Call | None], ended: Callable[[Call, object],
     """Put the call that ``open_`` starts around a method; ``ended`` hears of its result, and finishes the call or not."""
     opened, heard = quiet(open_), quiet(ended)
 
-    def hook(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    def hook(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
         call = opened(instance)
         if call is None:
             return wrapped(*args, **kwargs)

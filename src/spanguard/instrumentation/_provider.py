@@ -14,9 +14,10 @@ from spanguard._core.border import quiet
 from spanguard._core.call import Call
 from spanguard._core.errors import Failure
 from spanguard._core.operation import Operation
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import Usage
+from spanguard._core.writers import Attributes
 
 # Under these keys of the context opentelemetry-util-genai keeps the call that is running; the third one asks for silence.
 _KEYS: Final = (
@@ -30,13 +31,15 @@ _INFERENCE: Final = ("chat", "generate_content", "text_completion", "embeddings"
 class ProviderCall(Call):
     """A call that an SDK makes. It has a span and metrics of its own only where nobody else makes them.
 
+    A span that the SDK itself makes comes without metrics, which are ours then.
+
     In any case what it used is counted: for a `traced_llm_call` around it, or else for the attempt that it serves.
     """
 
     def __init__(self, operation: str | None, provider: str | None, model: str | None) -> None:
         super().__init__(operation, provider, model)
         self._teller: Call | None = None
-        self._unseen = False
+        self._measures = False
 
     @quiet
     def start(self, attributes: Attributes, *, has_span: bool = False) -> None:
@@ -44,11 +47,12 @@ class ProviderCall(Call):
         if not on():
             return
         self._teller = _around()
-        self._unseen = self._operation is None or self._teller is not None or has_span or _has_span()
-        if self._unseen:
-            self.begin()
-        else:
+        ours = self._operation is not None and self._teller is None and not _announced()
+        self._measures = ours and (has_span or not _has_span())
+        if self._measures and not has_span:
             super().start(attributes)
+        else:
+            self.begin()
 
     @quiet
     def finish(self, error: BaseException | None = None) -> None:
@@ -65,7 +69,7 @@ class ProviderCall(Call):
         self._response = self._stream = None
 
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
-        if not self._unseen:
+        if self._measures:
             super()._measure(elapsed, provider, model, usage, error)
 
 
@@ -79,12 +83,15 @@ def _around() -> Call | None:
     return None
 
 
-def _has_span() -> bool:
-    """Whether another instrumentation, or the SDK itself, has made a span for this call."""
+def _announced() -> bool:
+    """Whether another instrumentation says in the context that it tells of this call."""
     context = get_current()
-    if any(get_value(key, context) for key in _KEYS):
-        return True
-    span = get_current_span(context)
+    return any(get_value(key, context) for key in _KEYS)
+
+
+def _has_span() -> bool:
+    """Whether another instrumentation has made a span for this call."""
+    span = get_current_span()
     attributes: object = getattr(span, "attributes", None)  # of the SDK's spans
     if not isinstance(attributes, Mapping) or attributes.get(semconv.GEN_AI_OPERATION) not in _INFERENCE:
         return False

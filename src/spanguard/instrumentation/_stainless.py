@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary, finalize
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
-from spanguard._core.recorder import Attributes
 from spanguard._core.request import request_attributes
 from spanguard._core.stream import conclude
+from spanguard._core.writers import Attributes
 from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import Args, Kwargs, Outcome, Patch, after, argument, around, before
 from spanguard.instrumentation._provider import ProviderCall

@@ -7,7 +7,7 @@ A library that calls a hook where an attempt begins and another where it ends is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
@@ -15,10 +15,10 @@ from spanguard._core.failover import Failover
 from spanguard._core.operation import Operation
 from spanguard._core.readers.providers import known_as
 from spanguard._core.readers.response import read
-from spanguard._core.recorder import Attributes
 from spanguard._core.scope import Scope, current_scope
 from spanguard._core.stream import conclude
 from spanguard._core.usage import NOTHING, Spent
+from spanguard._core.writers import Attributes
 from spanguard.instrumentation._adapter import Args, Kwargs
 from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import model_name
@@ -147,7 +147,7 @@ def _meant(error: BaseException | None) -> BaseException | None:
 # ------------------------------------------------------------------------------------------- around a call that is handed on
 
 
-def run(scope: Scope, call: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+def run(scope: Scope, call: Callable[..., object], args: Args, kwargs: Kwargs) -> object:
     """Make a call inside a scope that has started, and end it with the call: with what it returns to await or to read."""
     scope.resume()
     try:
@@ -166,7 +166,7 @@ def _begun(make: Callable[[], Attempt]) -> Attempt:
     return attempt
 
 
-def tried(make: Callable[[], Attempt], call: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+def tried(make: Callable[[], Attempt], call: Callable[..., object], args: Args, kwargs: Kwargs) -> object:
     """Make a call as an attempt."""
     attempt = _begun(make)
     return call(*args, **kwargs) if attempt is None else run(attempt, call, args, kwargs)

@@ -8,6 +8,9 @@ whose rule is ``model_retry``, ``no_output`` or the kind of pydantic's first com
 that says so. And what the refused attempts have cost. An agent's name is its ``name=``, if that is a literal where the agent
 is made or was declared, else the variable that it is assigned to. Neither an answer nor the feedback to it is recorded.
 
+Each request of a ``FallbackModel`` is an operation `failover`, likewise as metrics alone: an attempt for each model that is
+asked, and the hops between them. It is called as the variable that the ``FallbackModel`` is assigned to.
+
 Retries of the SDK inside, or of a transport that runs on tenacity, are told by those that make them.
 """
 
@@ -22,9 +25,10 @@ from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.operation import Operation
 from spanguard._core.readers.providers import known_as
-from spanguard._core.recorder import Attributes, on
+from spanguard._core.recorder import on
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent, Usage
+from spanguard._core.writers import Attributes
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import (
     Args,
@@ -38,6 +42,7 @@ from spanguard.instrumentation._adapter import (
     before,
 )
 from spanguard.instrumentation._complaints import complaint
+from spanguard.instrumentation._pydantic_ai_failover import PATCHES, names_of
 from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import model_name
 
@@ -90,6 +95,10 @@ class _Repair(Operation):
         self._told, self._spent = False, None
         return attempt
 
+    def spend(self, spent: list[Spent]) -> None:
+        """Hear what calls inside used, and operations in between: it was for the attempt of the moment."""
+        self.trying.spend(spent)
+
     def _answered(self, response: Any) -> None:
         """Hear of an answer; what it used is counted if no call inside the run has told of any."""
         attempt, used = self.trying, response.usage
@@ -130,17 +139,13 @@ class _Repair(Operation):
 
 
 class _Inside(Scope):
-    """What is current while an agent runs: it hands on what calls use to the attempt of the moment."""
+    """What is current while an agent runs: what calls inside serve is the attempt of the moment."""
 
     def __init__(self, repair: _Repair) -> None:
         super().__init__()
         self._repair = repair
         self.begin()
         self.parent = repair
-
-    def spend(self, spent: list[Spent]) -> None:
-        """Hear what calls inside used."""
-        self._repair.trying.spend(spent)
 
     def serves(self) -> Attributes:
         """Return the attributes that tell a call which attempt it serves."""
@@ -239,7 +244,7 @@ class PydanticAIInstrumentor(Instrumentor):
 
     library = _LIBRARY
     requires: ClassVar[tuple[str, ...]] = ("pydantic-ai-slim >= 1.107, < 3",)
-    known: ClassVar[tuple[Clearable, ...]] = (_names_of,)
+    known: ClassVar[tuple[Clearable, ...]] = (_names_of, names_of)
     patches: ClassVar[tuple[Patch, ...]] = (
         Patch("pydantic_ai.agent", "Agent.__init__", before(_made), always=True),
         Patch("pydantic_ai.agent", "Agent.iter", _iterated),
@@ -247,4 +252,5 @@ class PydanticAIInstrumentor(Instrumentor):
         Patch(_GRAPH, "ModelRequestNode._append_response", before(_responded)),
         Patch(_GRAPH, "GraphAgentState.consume_output_retry", after(_output_refused)),
         Patch("pydantic_ai.tool_manager", "ToolManager._check_max_retries", after(_tool_refused)),
+        *PATCHES,
     )

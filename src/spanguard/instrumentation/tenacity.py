@@ -133,7 +133,7 @@ class _Held:
     def __init__(self, course: Course) -> None:
         self._course = course
         self._attempt = course.running
-        leaving._watch()
+        leaving.watch()
 
     def __del__(self) -> None:
         if not self._course.done and self._course.running is self._attempt:

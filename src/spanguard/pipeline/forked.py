@@ -78,6 +78,12 @@ class _Own(Generic[E]):
         if self._pid == os.getpid():
             self._own.shutdown()
 
+    def overflowed(self, items: int, resource: Resource) -> None:
+        """Tell it of items that never came, if it can count them."""
+        tell = getattr(self.get(), "overflowed", None)
+        if tell is not None:
+            tell(items, resource)
+
 
 class GuardedOwnSpans(GuardedSpanExporter):
     """Guards and exports the spans that this process started; what was open at a fork is the parent's to end."""
@@ -92,6 +98,7 @@ class OwnSpanExporter(SpanExporter):
 
     def __init__(self, make: Callable[[], SpanExporter]) -> None:
         self._next: _Own[SpanExporter] = _Own(make)
+        self.overflowed = self._next.overflowed
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export the spans."""
@@ -111,6 +118,7 @@ class OwnLogExporter(LogRecordExporter):
 
     def __init__(self, make: Callable[[], LogRecordExporter]) -> None:
         self._next: _Own[LogRecordExporter] = _Own(make)
+        self.overflowed = self._next.overflowed
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Export the log records."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol, cast
 
 from opentelemetry import _logs, metrics, trace
@@ -16,11 +17,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 
-from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Signal
+from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Exporter, Signal
 from spanguard.pipeline.forked import GuardedOwnSpans
+from spanguard.pipeline.queues import watch
 from spanguard.pipeline.resend import ResendCountProcessor, add
 from spanguard.privacy.exporters import GuardedLogExporter, GuardedMetricExporter
 from spanguard.privacy.processors import trust_at_start
+from spanguard.store.losses import lost
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 
@@ -86,7 +89,9 @@ def _traces(destinations: Destinations, resource: Resource) -> Provider:
             provider.add_span_processor(SimpleSpanProcessor(guarded))
         else:
             delay = _delay(name, "OTEL_BSP_SCHEDULE_DELAY", _STORE_DELAY_MS)
-            provider.add_span_processor(BatchSpanProcessor(guarded, schedule_delay_millis=delay))
+            spans = BatchSpanProcessor(guarded, schedule_delay_millis=delay)
+            watch(spans, partial(_overflowed, "traces", exporter, resource))
+            provider.add_span_processor(spans)
     return cast("Provider", provider)
 
 
@@ -109,8 +114,18 @@ def _logs_(destinations: Destinations, resource: Resource) -> Provider:
             provider.add_log_record_processor(SimpleLogRecordProcessor(guarded))
         else:
             delay = _delay(name, "OTEL_BLRP_SCHEDULE_DELAY", _STORE_DELAY_MS)
-            provider.add_log_record_processor(BatchLogRecordProcessor(guarded, schedule_delay_millis=delay))
+            records = BatchLogRecordProcessor(guarded, schedule_delay_millis=delay)
+            watch(records, partial(_overflowed, "logs", exporter, resource))
+            provider.add_log_record_processor(records)
     return provider
+
+
+def _overflowed(signal: Signal, exporter: Exporter, resource: Resource, items: int) -> None:
+    """Count what fell out of the queue before an exporter: here, and where the exporter can."""
+    lost(signal, "queue_full", items)
+    tell = getattr(exporter, "overflowed", None)
+    if tell is not None:
+        tell(items, resource)
 
 
 _MAKERS: Final[dict[Signal, Callable[[Destinations, Resource], Provider]]] = {

@@ -50,6 +50,10 @@ class _Spooling:
         """How many spans, metric points or log records this process has dropped."""
         return self._courier.dropped
 
+    def overflowed(self, items: int, resource: object) -> None:  # noqa: ARG002 - the store's exporters need it
+        """Take note of items that never came here, as the queue before this was full."""
+        self._courier.overflowed(items)
+
     def _send(self, message: _Message, items: int, parts: Callable[[bytes], list[Part]] | None = None) -> bool:
         body = message.SerializeToString()
         return not items or self._courier.take(Parcel(body, items, partial(parts, body) if parts else None))

@@ -11,11 +11,15 @@ LONGEST_TRY: Final = 30.0
 
 
 class Answer(NamedTuple):
-    """What came of a try: the verdict, the seconds that the endpoint asks to wait, and what it said in a word or two."""
+    """What came of a try: the verdict, the seconds that the endpoint asks to wait, and what it said in a word or two.
+
+    ``rejected`` are the items of a batch that it took without them; they must not be sent again.
+    """
 
     verdict: Verdict
     wait: float | None = None
     said: str = ""
+    rejected: int = 0
 
 
 class Post(Protocol):

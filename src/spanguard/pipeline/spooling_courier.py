@@ -20,6 +20,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_val
 
 from spanguard.pipeline.spooling_answer import Answer, Post
 from spanguard.store.database import StoreError
+from spanguard.store.losses import lost
 from spanguard.store.spool import Fate, Part, Spool
 
 FIRST_REST: Final = 1.0
@@ -90,6 +91,7 @@ class Courier:
         self._rest_until = 0.0
         self._failures = 0
         self._stuck = False
+        self._overflowed, self._overflow_told = 0, float("-inf")
         self._closing = self._closed = False
         self._ended = threading.Event()
         self._in_hand: Parcel | None = None
@@ -142,14 +144,18 @@ class Courier:
 
     def _settle(self, parcel: Parcel) -> bool:
         """Do what the answer says: done by whoever comes second, the one that tried or the one that committed."""
-        verdict = parcel.answer.verdict if parcel.answer else "later"
+        answer = parcel.answer or Answer("later")
+        verdict, rejected = answer.verdict, min(answer.rejected, parcel.items)
         rows = parcel.rows or []
         if verdict == "later":
             return self._release(rows) if rows else self._keep(parcel)
         if verdict == "refused":
             self._drop(parcel.items, "refused", count=not rows)
+        elif rejected:
+            self._drop(rejected, "rejected", count=not rows)
         if rows:
-            self._look(lambda: self._spool.finish(rows, "sent" if verdict == "taken" else "refused"), default=None)
+            fate: Fate = "sent" if verdict == "taken" else "refused"
+            self._look(lambda: self._spool.finish(rows, fate, rejected), default=None)
         return verdict == "taken"
 
     def _keep(self, parcel: Parcel) -> bool:
@@ -174,8 +180,23 @@ class Courier:
         self._look(lambda: self._spool.release(rows), default=None)
         return True
 
+    def overflowed(self, items: int) -> None:
+        """Take note of items that never came here, as the queue before this was full."""
+        self.dropped += items
+        with self._changed:
+            self._overflowed += items
+        if time.monotonic() > self._overflow_told + 1:
+            self._tell_of_overflow()
+
+    def _tell_of_overflow(self) -> None:
+        with self._changed:
+            items, self._overflowed, self._overflow_told = self._overflowed, 0, time.monotonic()
+        if items:
+            self._look(lambda: self._spool.count("queue_full", items), default=None)
+
     def _drop(self, items: int, fate: Fate, *, count: bool) -> None:
         self.dropped += items
+        lost(self._spool.signal, "unsent" if fate == "lost" else fate, items)
         if count:
             self._look(lambda: self._spool.count(fate, items), default=None)
 
@@ -315,6 +336,7 @@ class Courier:
 
     def _leave(self) -> None:
         """Commit what could not be committed before, and give back what is being tried."""
+        self._tell_of_overflow()
         if (tried := self._in_hand) and tried.rows:
             self._release(tried.rows)
         lost = 0
@@ -330,6 +352,8 @@ class Courier:
 def _tell(answer: Answer) -> None:
     if answer.verdict == "later":
         _say(f"the OTLP endpoint is down ({answer.said}): what is recorded is kept, and sent when it is back")
+    elif answer.rejected:
+        _say("the OTLP endpoint rejects a part of what it takes: that is counted in the spool")
     elif answer.verdict == "refused":
         _say(f"the OTLP endpoint refuses what it is sent ({answer.said}): that is dropped, and counted in the spool")
 

@@ -10,6 +10,7 @@ from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untype
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 
 from spanguard.pipeline.spooling_answer import LONGEST_TRY, Answer, Exporter, bounded
+from spanguard.pipeline.spooling_partial import rejected
 
 # As the OTLP specification has them, besides RESOURCE_EXHAUSTED with a delay.
 _LATER: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"})
@@ -27,6 +28,7 @@ class GrpcPost:
         self.endpoint: str = exporter._endpoint
         self.timeout: float = bounded(getattr(exporter, "_timeout", LONGEST_TRY))
         self._exporter = exporter
+        self._signal = signal
         self._method = _METHODS[signal]
         self._make = make
 
@@ -34,10 +36,10 @@ class GrpcPost:
         """Try once to send."""
         channel, metadata = (getattr(self._exporter, name, None) for name in ("_channel", "_headers"))
         try:
-            channel.unary_unary(self._method)(body, timeout=timeout, metadata=metadata)  # type: ignore[union-attr]
+            response = channel.unary_unary(self._method)(body, timeout=timeout, metadata=metadata)  # type: ignore[union-attr]
         except grpc.RpcError as error:
             return self._understand(cast("grpc.Call", error))
-        return Answer("taken")
+        return Answer("taken", rejected=rejected(self._signal, cast("bytes", response)))
 
     def close(self) -> None:
         """Close the connection."""

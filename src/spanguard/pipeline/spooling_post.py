@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, cast
 
 from spanguard.pipeline.spooling_answer import Answer, Exporter, Post, bounded
+from spanguard.pipeline.spooling_partial import rejected
 
 # As the OTLP specification has them; everything else that is no success must not be tried again.
 _LATER_HTTP: Final = frozenset({408, 429, 502, 503, 504})
@@ -23,6 +24,7 @@ _LATER_HTTP: Final = frozenset({408, 429, 502, 503, 504})
 class _Response(Protocol):
     status_code: int | None
     headers: Mapping[str, str] | Callable[[], Mapping[str, str]]
+    content: bytes | Callable[[], bytes]
 
 
 class _Client(Protocol):
@@ -53,10 +55,10 @@ def post(exporter: object, signal: str, make: Callable[[], object]) -> Post | No
         return GrpcPost(cast("Exporter", exporter), signal, cast("Callable[[], Exporter]", make))
     client = getattr(exporter, "_client", None)
     if hasattr(client, "_submit") and hasattr(client, "_compress"):
-        return HttpPost(cast("Exporter", exporter), *_of_client(cast("_Client", client)))
+        return HttpPost(cast("Exporter", exporter), signal, *_of_client(cast("_Client", client)))
     if hasattr(exporter, "_session") and hasattr(exporter, "_export"):
         older = cast("_Older", exporter)
-        return HttpPost(older, older._export, older._timeout)
+        return HttpPost(older, signal, older._export, older._timeout)
     return None
 
 
@@ -67,8 +69,9 @@ def _of_client(client: _Client) -> tuple[Callable[[bytes, float], _Response], fl
 class HttpPost:
     """By OTLP over HTTP."""
 
-    def __init__(self, exporter: Exporter, submit: Callable[[bytes, float], _Response], timeout: float) -> None:
+    def __init__(self, exporter: Exporter, signal: str, submit: Callable[[bytes, float], _Response], timeout: float) -> None:
         self.endpoint: str = exporter._endpoint
+        self._signal = signal
         self.timeout: float = bounded(timeout)
         self._exporter = exporter
         self._submit = submit
@@ -82,9 +85,12 @@ class HttpPost:
         status = response.status_code
         if status is None:  # its `error` says why
             return Answer("later", said=type(getattr(response, "error", None)).__name__)
-        if 200 <= status < 300:
-            return Answer("taken")
         headers = response.headers() if callable(response.headers) else response.headers
+        if 200 <= status < 300:
+            content = response.content() if callable(response.content) else response.content
+            return Answer(
+                "taken", rejected=rejected(self._signal, content, is_json="json" in _header(headers, "content-type"))
+            )
         said = f"HTTP {status}"
         return Answer("later", retry_after(headers), said) if status in _LATER_HTTP else Answer("refused", said=said)
 
@@ -95,10 +101,14 @@ class HttpPost:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that a response asks to wait; None if it does not say, or not so that it can be understood."""
-    value = next((value.strip() for name, value in headers.items() if name.lower() == "retry-after"), "")
+    value = _header(headers, "retry-after")
     with contextlib.suppress(ValueError):
         seconds = float(value)
         return max(0.0, seconds) if math.isfinite(seconds) else None
     with contextlib.suppress(ValueError, TypeError):  # TypeError before Python 3.10
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     return None
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str:
+    return next((value.strip() for name, value in headers.items() if name.lower() == wanted), "")

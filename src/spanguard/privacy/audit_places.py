@@ -12,7 +12,7 @@ from spanguard.privacy import audit_values as values
 from spanguard.privacy.audit_values import NESTED, Reason
 from spanguard.privacy.conventions import metric
 from spanguard.semconv import METRICS
-from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.declared import is_declared, is_declared_key
 from spanguard.vocabulary.pseudonyms import looks_like_one
 
 # ------------------------------------------------------------------------------------------------------- values of OTLP
@@ -66,7 +66,8 @@ def metric_name(value: object) -> Reason | None:
     """Judge the name of a metric: of the conventions, or declared."""
     if type(value) is not str:
         return "wrong_type"
-    return None if metric(value) or looks_like_one(value) or is_declared(value) else values.unknown_name(value)
+    declared = is_declared(value) or is_declared_key(value)
+    return None if metric(value) or looks_like_one(value) or declared else values.unknown_name(value)
 
 
 def unit(value: object, name: str) -> Reason | None:
@@ -79,8 +80,8 @@ def _description(value: Any, message: Any, _: float) -> Reason | None:
     return None if _BRIEFS.get(message.name) == value else "must_be_empty"
 
 
-def _gauged(value: Any, _message: Any, largest: float) -> Reason | None:
-    return values.added_up(largest)(value)
+def _gauged(value: Any, point: Any, largest: float) -> Reason | None:
+    return values.added_up(value, largest, point.start_time_unix_nano, point.time_unix_nano)
 
 
 def _summed(value: Any, point: Any, largest: float) -> Reason | None:
@@ -95,8 +96,8 @@ def _measured(value: Any, _message: Any, largest: float) -> Reason | None:
     return values.within(-largest, largest)(value)
 
 
-def _bounds(elements: Any, _message: Any, largest: float) -> Reason | None:
-    return values.bounds(elements, largest)
+def _bounds(elements: Any, _message: Any, _largest: float) -> Reason | None:
+    return values.bounds(elements)
 
 
 def _member(field: str) -> Judge:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from spanguard import semconv
-from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, is_event, is_schema_url, is_scope, rule_of
+from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, MetricRule, is_event, is_schema_url, is_scope, rule_of
 from spanguard.privacy.conventions.known import ERROR, MODEL
 from spanguard.privacy.conventions.stack import Stack, is_stack
 from spanguard.privacy.modes import PLAIN, is_plain
@@ -211,7 +211,7 @@ scope_name: Final = _name(is_scope)
 event_name: Final = _name(is_event)
 version: Final = _name(is_version)
 schema_url: Final = _name(is_schema_url)
-severity: Final = _name(lambda text: text.upper() in _SEVERITIES)
+severity: Final = _name(lambda text: text.isascii() and text.upper() in _SEVERITIES)
 
 
 def one_of(*values: str) -> Check:
@@ -281,10 +281,15 @@ def summed(largest: float, measurements: float) -> Check:
     return within(-most, most)
 
 
-def added_up(largest: float) -> Check:
-    """Make the check of a counter, of which nobody knows how often it was added to."""
+def added_up(value: object, largest: float, start: object, end: object) -> Reason | None:
+    """Judge what a gauge measured, or what a counter has come to from its start to its end, in nanoseconds."""
     most = max(largest, LARGEST_TOTAL)
-    return within(-most, most)
+    wrong = within(-most, most)(value)
+    if wrong is not None or not isinstance(value, (int, float)):
+        return wrong
+    rule = MetricRule("", "", largest)
+    elapsed = end - start if isinstance(start, int) and isinstance(end, int) and start else 0
+    return None if value in (rule.total(value, elapsed), rule.shown(value)) else "out_of_range"
 
 
 def any_wrong(check: Check, elements: Iterable[object]) -> Reason | None:
@@ -296,13 +301,19 @@ def any_wrong(check: Check, elements: Iterable[object]) -> Reason | None:
     return None
 
 
-def bounds(values: Iterable[float], largest: float) -> Reason | None:
-    """Judge the bounds of a histogram's buckets: those of the conventions, or numbers that rise and can be measured."""
+def bounds(values: Iterable[float]) -> Reason | None:
+    """Judge the bounds of a histogram's buckets: those of the conventions, or numbers that rise, the large ones round."""
     given = tuple(values)
     if given in _BOUNDS:
         return None
-    check = within(-largest, largest)
-    return any_wrong(check, given) or (None if list(given) == sorted(set(given)) else "out_of_range")
+    return any_wrong(_bound, given) or (None if list(given) == sorted(set(given)) else "out_of_range")
+
+
+def _bound(value: object) -> Reason | None:
+    wrong = within(-LARGEST_TOTAL, LARGEST_TOTAL)(value)
+    if wrong is None and isinstance(value, (int, float)) and abs(value) > LARGEST:
+        wrong = None if value % 100_000 == 0 or float(abs(value)).hex().startswith("0x1.0000000000000p") else "out_of_range"
+    return wrong
 
 
 def extreme(value: object, largest: float) -> Reason | None:

@@ -75,10 +75,14 @@ def declare_all(declarations: Declarations) -> None:
 
 
 def _table(document: Mapping[str, object]) -> Mapping[str, object] | None:
-    table: object = document
-    for name in ("tool", "spanguard", "privacy"):
+    table: object = document.get("tool", {})
+    for name in ("spanguard", "privacy"):
         table = cast("Mapping[str, object]", table).get(name) if isinstance(table, dict) else None
-    return table if isinstance(table, dict) else None
+        if table is None:
+            return None
+        if not isinstance(table, dict):
+            raise SettingsError("the privacy file: tool.spanguard.privacy is not a table")
+    return cast("Mapping[str, object]", table)
 
 
 def _strings(table: Mapping[str, object], name: str) -> tuple[str, ...]:

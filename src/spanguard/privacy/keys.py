@@ -10,7 +10,9 @@ import contextlib
 import logging
 import os
 import secrets
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,6 +25,7 @@ LIFE: Final = 30 * 86_400
 
 _log: Final = logging.getLogger("spanguard")
 _MAGIC: Final = "spanguard-key-1"
+_PATIENCE: Final = 1.0
 
 
 class Key(NamedTuple):
@@ -54,14 +57,47 @@ def use_kept_key(directory: Path | None = None) -> bool:
 def _kept(directory: Path, now: int) -> Key | None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / FILE
-    for _ in range(3):  # another process may make or replace it at the same time
-        key = _read(path)
-        if key is not None and now - key.made < LIFE:
-            return key
-        fresh = Key((key.number + 1) % 16 if key else secrets.randbelow(16), now, secrets.token_bytes(32))
-        if _write(path, fresh, replaces=key is not None or path.exists()):
-            return fresh
+    key = _read(path)
+    if _holds(key, now):
+        return key
+    with _alone(directory):
+        for _ in range(3):  # where nothing can be locked, another process may make or replace it at the same time
+            is_there = os.path.lexists(path)  # asked before the reading, which finds what has come meanwhile
+            key = _read(path)
+            if _holds(key, now):
+                return key
+            fresh = Key((key.number + 1) % 16 if key else secrets.randbelow(16), now, secrets.token_bytes(32))
+            if _write(path, fresh, replaces=is_there):
+                return fresh
     return _read(path)
+
+
+def _holds(key: Key | None, now: int) -> bool:
+    return key is not None and now - key.made < LIFE
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let one process at a time make the key; the others wait for it, a second at most, and then take what is there."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_PATIENCE / 100)
+            except OSError:  # a file system that locks no directories
+                break
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> Key | None:

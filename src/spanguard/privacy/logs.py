@@ -31,13 +31,12 @@ _SEVERITIES: Final = frozenset(
 _LONGEST: Final = max(map(len, _SEVERITIES))
 
 
-class CleanLogRecord(LogRecord):
-    """A log record that is clean already, known by its class."""
-
-
 def clean_log(data: Record) -> Record:
-    """Return the log record as it may leave, in a new one; emptied if that fails."""
-    if type(data.log_record) is CleanLogRecord or in_force.mode == "off":
+    """Return the log record as it may leave, in a new one; emptied if that fails.
+
+    One that was cleaned is cleaned again: processors may write to log records, which then go on to the next.
+    """
+    if in_force.mode == "off":
         return data
     try:
         scope, resource = clean_scope(data.instrumentation_scope), clean_resource(data.resource)
@@ -47,7 +46,7 @@ def clean_log(data: Record) -> Record:
         return replace(data, log_record=_bare(data.log_record), resource=Resource({}), instrumentation_scope=None)
 
 
-def _cleaned(record: LogRecord) -> CleanLogRecord:
+def _cleaned(record: LogRecord) -> LogRecord:
     attributes = clean_attributes(record.attributes, "log")
     body = record.body
     if body is not None:
@@ -65,10 +64,10 @@ def _cleaned(record: LogRecord) -> CleanLogRecord:
     return cleaned
 
 
-def _bare(record: LogRecord) -> CleanLogRecord:
+def _bare(record: LogRecord) -> LogRecord:
     """Return what is no text: times, ids, severity."""
     number = record.severity_number
-    bare = CleanLogRecord(
+    bare = LogRecord(
         timestamp=clean_time(record.timestamp),
         observed_timestamp=clean_time(record.observed_timestamp),
         severity_number=number if type(number) is SeverityNumber else None,
@@ -80,7 +79,7 @@ def _bare(record: LogRecord) -> CleanLogRecord:
 
 
 def _severity(text: object) -> str | None:
-    if type(text) is str and (not text or (len(text) <= _LONGEST and text.upper() in _SEVERITIES)):
+    if type(text) is str and (not text or (len(text) <= _LONGEST and text.isascii() and text.upper() in _SEVERITIES)):
         return text or None
     if text is not None:
         redacted("log", "name", "not_in_vocabulary")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -44,6 +45,15 @@ def clean_point(point: Point, rule: MetricRule, *, added_up: bool) -> Point | No
         return None
 
 
+def shown_total(point: Point, rule: MetricRule) -> Point:
+    """Return a clean point of a counter with its sum as it may be shown."""
+    if not isinstance(point, NumberDataPoint):
+        return point
+    start, end = point.start_time_unix_nano, point.time_unix_nano
+    told = rule.total(point.value, end - start if start and end else 0)
+    return point if told == point.value else replace(point, value=told)
+
+
 def _common(point: Point, rule: MetricRule) -> dict[str, Any]:
     return {
         "attributes": clean_attributes(point.attributes, "metric"),
@@ -69,7 +79,7 @@ def _histogram(point: HistogramDataPoint, rule: MetricRule) -> HistogramDataPoin
     """Return the histogram; without its buckets if their bounds may tell something."""
     totals, counts = _totals(point, rule), _counts(point.bucket_counts)
     bounds: Any = tuple(_listed(point.explicit_bounds))
-    if not all(_is_bound(each, rule.largest) for each in bounds) or list(bounds) != sorted(set(bounds)):
+    if not all(map(_is_bound, bounds)) or list(bounds) != sorted(set(bounds)):
         redacted("metric", "number", "out_of_range")
         bounds, counts = (), (totals["count"],)
     return HistogramDataPoint(explicit_bounds=bounds, bucket_counts=counts, **totals, **_common(point, rule))
@@ -130,9 +140,12 @@ def _within(value: object, largest: float) -> float:
     return value
 
 
-def _is_bound(bound: object, largest: float) -> bool:
-    """Whether a bound of a bucket is no number of somebody's: above 9,999,999 a power of two, or round."""
-    if not (type(bound) is int or type(bound) is float) or not -largest <= bound <= largest:
+def _is_bound(bound: object) -> bool:
+    """Whether a bound of a bucket is no number of somebody's: above 9,999,999 a power of two, or round.
+
+    It may well be above what can be measured, as the conventions' 67,108,864 tokens of one call.
+    """
+    if not (type(bound) is int or type(bound) is float) or not -LARGEST_SUM <= bound <= LARGEST_SUM:
         return False
     return abs(bound) <= LARGEST or bound % 100_000 == 0 or not int(bound) & (int(bound) - 1)
 

@@ -22,12 +22,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from spanguard.privacy.border import guarded_each, lost
 from spanguard.privacy.conventions import MetricRule
 from spanguard.privacy.conventions import metric as rule_of
-from spanguard.privacy.measured import LARGEST_SUM, clean_point
+from spanguard.privacy.measured import LARGEST_SUM, clean_point, shown_total
 from spanguard.privacy.modes import in_force
 from spanguard.privacy.parts import clean_resource, clean_scope, clean_url
 from spanguard.privacy.points import Point, merged
 from spanguard.privacy.redactions import dropped_key, redacted
-from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.declared import is_declared, is_declared_key
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _clean_metric(metric: Metric) -> Metric | None:
         redacted("metric", "name", "wrong_type")
         return None
     rule = rule_of(metric.name)
-    if rule is None and not is_declared(metric.name):
+    if rule is None and not (is_declared(metric.name) or is_declared_key(metric.name)):
         dropped_key("metric", "name", metric.name)
         return None
     rule = rule or MetricRule("", "", LARGEST_SUM)
@@ -83,7 +83,10 @@ def _clean_metric(metric: Metric) -> Metric | None:
             points.append(cleaned)
     if not points:
         return None
-    return Metric(metric.name, "", rule.unit, _with_points(data, merged(points, by_time=isinstance(data, Gauge))))
+    points = merged(points, by_time=isinstance(data, Gauge))
+    if isinstance(data, Sum):  # after the joining: what two have come to is one sum
+        points = [shown_total(point, rule) for point in points]
+    return Metric(metric.name, "", rule.unit, _with_points(data, points))
 
 
 Data = Sum | Gauge | Histogram | ExponentialHistogram

@@ -7,7 +7,7 @@ from typing import Final
 
 from spanguard import semconv
 from spanguard.privacy.conventions.data import DATABASE_OPERATIONS, MESSAGING_OPERATIONS
-from spanguard.privacy.modes import in_force, is_plain
+from spanguard.privacy.modes import in_force, may_pass
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import LONGEST, Clean
 from spanguard.vocabulary.declared import is_declared
@@ -43,7 +43,7 @@ def span_name(name: object, attributes: Mapping[str, Clean]) -> str:
         return EMPTIED
     if name in _accepted:
         return name
-    if len(name) <= LONGEST and (_is_known(name, attributes) or (in_force.mode == "balanced" and is_plain(name))):
+    if len(name) <= LONGEST and (_is_known(name, attributes) or (in_force.mode == "balanced" and may_pass(name))):
         if len(_accepted) < _MOST_KEPT and in_force.mode == "strict":
             _accepted.add(name)
         return name
@@ -56,8 +56,8 @@ def _is_known(name: str, attributes: Mapping[str, Clean]) -> bool:
         return True
     for tail in TAILS:
         name = name.removesuffix(tail)
-    first, _, rest = name.partition(" ")
-    return first in WORDS and (not rest or is_declared(rest) or _stands_in(rest, attributes))
+    first, gap, rest = name.partition(" ")
+    return first in WORDS and (not gap or is_declared(rest) or _stands_in(rest, attributes))
 
 
 def _stands_in(rest: str, attributes: Mapping[str, Clean]) -> bool:

@@ -11,7 +11,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, T
 
 from spanguard.privacy.attributes import clean_resource_attributes
 from spanguard.privacy.conventions import is_event, is_schema_url, is_scope
-from spanguard.privacy.modes import in_force, is_plain
+from spanguard.privacy.modes import in_force, may_pass
 from spanguard.privacy.redactions import redacted
 from spanguard.privacy.rules import LARGEST
 from spanguard.semconv import PRIVACY_MODE
@@ -96,7 +96,7 @@ def clean_name(name: object, signal: str, of: str, known: Callable[[str], bool])
         return name
     if type(name) is not str or not name:
         return ""
-    if known(name) or is_declared(name) or (in_force.mode == "balanced" and is_plain(name)):
+    if known(name) or is_declared(name) or (in_force.mode == "balanced" and may_pass(name)):
         return name
     redacted(signal, "name", "pseudonym")
     return pseudonym(name, of)
@@ -151,7 +151,8 @@ def clean_resource(resource: Resource | None) -> Resource:
     attributes = resource._attributes if own else resource.attributes
     url = resource._schema_url if own else resource.schema_url
     last = _last_resource
-    if last and last[0] is attributes and last[1] is url and last[2] == declared.edition and last[3] is in_force.mode:
+    current = last and last[2] == declared.edition and last[3] is in_force.mode
+    if last and current and (last[4] is resource or (last[0] is attributes and last[1] is url)):
         return last[4]
     kept = clean_resource_attributes(attributes)
     if in_force.mode != "strict":

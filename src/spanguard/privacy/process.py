@@ -15,6 +15,7 @@ from typing import Any, Final
 from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs._internal import ConcurrentMultiLogRecordProcessor, SynchronousMultiLogRecordProcessor
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
     ConcurrentMultiSpanProcessor,
     ReadableSpan,
@@ -138,6 +139,20 @@ def _readable(original: Function) -> Function:
 
 def _on_emit(original: Function) -> Function:
     @functools.wraps(original)
+    def on_emit(self: SynchronousMultiLogRecordProcessor, log_record: ReadWriteLogRecord) -> None:
+        for processor in self._log_record_processors:
+            # Each its own: what one writes to it the next one sees, cleaned again.
+            clean = guarded("log", clean_log, log_record)
+            if clean is None:
+                return
+            processor.on_emit(clean)
+            log_record = clean
+
+    return on_emit
+
+
+def _on_emit_together(original: Function) -> Function:
+    @functools.wraps(original)
     def on_emit(self: object, log_record: ReadWriteLogRecord) -> None:
         if (clean := guarded("log", clean_log, log_record)) is not None:
             original(self, clean)
@@ -174,7 +189,8 @@ def _encode_metrics(original: Function) -> Function:
     @functools.wraps(original)
     def encode(resource_metrics: ResourceMetrics, *args: object, **kwargs: object) -> object:
         cleaned = guarded("metric", clean_metrics, MetricsData([resource_metrics]))
-        return original(cleaned.resource_metrics[0], *args, **kwargs) if cleaned and cleaned.resource_metrics else None
+        kept = cleaned.resource_metrics[0] if cleaned and cleaned.resource_metrics else ResourceMetrics(Resource({}), [], "")
+        return original(kept, *args, **kwargs)
 
     return encode
 
@@ -254,6 +270,7 @@ _TRACE: Final = "opentelemetry.sdk.trace"
 _LOGS: Final = "opentelemetry.sdk._logs._internal"
 _METRICS: Final = "opentelemetry.sdk.metrics._internal"
 _ENCODERS: Final = "opentelemetry.exporter.otlp.proto.common._internal"
+_JSON: Final = "opentelemetry.exporter.otlp.json.common._internal"
 PLACES: Final = (
     Place(_TRACE, "SynchronousMultiSpanProcessor", "on_start", _on_start),
     Place(_TRACE, "SynchronousMultiSpanProcessor", "_on_ending", _on_ending),
@@ -265,7 +282,7 @@ PLACES: Final = (
     Place(_TRACE, "ReadableSpan", "to_json", _to_json(clean_span, "span")),
     Place(_TRACE, "TracerProvider", "__init__", _list_of("active_span_processor", _SPAN_LISTS, _PrivacySpanList)),
     Place(_LOGS, "SynchronousMultiLogRecordProcessor", "on_emit", _on_emit),
-    Place(_LOGS, "ConcurrentMultiLogRecordProcessor", "on_emit", _on_emit),
+    Place(_LOGS, "ConcurrentMultiLogRecordProcessor", "on_emit", _on_emit_together),
     Place(_LOGS, "LoggerProvider", "__init__", _list_of("multi_log_record_processor", _LOG_LISTS, _PrivacyLogList)),
     Place(_LOGS, "ReadableLogRecord", "to_json", _to_json(clean_log, "log")),
     Place(f"{_METRICS}.metric_reader_storage", "MetricReaderStorage", "collect", _collect),
@@ -273,6 +290,9 @@ PLACES: Final = (
     Place(f"{_ENCODERS}.trace_encoder", "", "_encode_resource_spans", _encode_spans),
     Place(f"{_ENCODERS}._log_encoder", "", "_encode_resource_logs", _encode_logs),
     Place(f"{_ENCODERS}.metrics_encoder", "", "_encode_resource_metrics", _encode_metrics),
+    Place(f"{_JSON}.trace_encoder", "", "_encode_resource_spans", _encode_spans),
+    Place(f"{_JSON}._log_encoder", "", "_encode_resource_logs", _encode_logs),
+    Place(f"{_JSON}.metrics_encoder", "", "_encode_resource_metrics", _encode_metrics),
     *outbound.PLACES,
     Place("multiprocessing.process", "BaseProcess", "start", _start),
 )

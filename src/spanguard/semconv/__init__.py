@@ -134,6 +134,8 @@ ERROR_TYPE: Final = _a("error.type", "string", "known", "The class of the except
 PRIVACY_MODE: Final = _a("resilience.privacy.mode", "string", "enum", "The guard's mode, on the resource where it is not strict.", PRIVACY_MODES)
 PRIVACY_SIGNAL: Final = _a("resilience.privacy.signal", "string", "enum", "What kind of telemetry something was removed from.", PRIVACY_SIGNALS)
 PRIVACY_FIELD: Final = _a("resilience.privacy.field", "string", "enum", "Which part of it was removed or replaced.", PRIVACY_FIELDS)
+DROP_SIGNAL: Final = _a("resilience.telemetry.signal", "string", "enum", "What kind of telemetry was lost.", SIGNALS)
+DROP_REASON: Final = _a("resilience.telemetry.drop_reason", "string", "enum", "Why it was lost: the queue or the spool was full, the endpoint refused or rejected it, the spool was damaged, the local store could not be written, or it was neither sent nor kept at the end.", DROP_REASONS)
 PRIVACY_REASON: Final = _a("resilience.privacy.reason", "string", "enum", "Why it was removed, or that a pseudonym took its place.", PRIVACY_REASONS)
 CONTENT_LENGTH: Final = _a("resilience.privacy.content.length", "int", "number", "Characters of content that the guard removed here, rounded up to a power of two.")
 CONTENT_FIELDS: Final = _a("resilience.privacy.content.fields", "int", "number", "How many attributes or bodies that held content the guard removed here.")
@@ -247,7 +249,9 @@ METRICS: Final = (
     *(VALIDATION_DURATION, FAILOVER_HOPS, BREAKER_CALLS, BREAKER_TRANSITIONS, BREAKER_STATE_NOW, BREAKER_OPEN),
     *(LIMITER_REQUESTS, LIMITER_WAIT, LIMITER_QUEUED, CACHE_LOOKUPS, CACHE_DURATION, HTTP_DURATION),
 )
-GUARD_METRICS: Final = (REDACTIONS,)
+DROPPED: Final = Metric("resilience.telemetry.dropped", "observable_counter", "{item}", "Spans, metric points and log records that were lost on their way out of the process.", (DROP_SIGNAL, DROP_REASON))
+KEEPER_METRICS: Final = (REDACTIONS, DROPPED)
+"""Those of the guard and of the pipeline."""
 
 # --------------------------------------------------------------------------------------- gen_ai, one table a generation
 

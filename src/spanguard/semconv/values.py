@@ -35,6 +35,8 @@ PRIVACY_MODES: Final = ("strict", "balanced", "off")
 PRIVACY_SIGNALS: Final = ("span", "event", "link", "log", "metric", "exemplar", "resource", "scope")
 PRIVACY_FIELDS: Final = ("attribute", "name", "status", "trace_state", "body", "version", "schema_url", "number", "description", "whole")
 PRIVACY_REASONS: Final = ("content", "unknown_key", "not_in_vocabulary", "pseudonym", "out_of_range", "wrong_type", "free_text", "internal_error")
+SIGNALS: Final = ("traces", "metrics", "logs")
+DROP_REASONS: Final = ("queue_full", "spool_full", "refused", "rejected", "damaged", "not_written", "unsent")
 UNRECOVERABLE: Final = frozenset(
     {"authentication", "bad_request", "not_found", "model_load_failed", "out_of_memory", "context_length"}
 )
@@ -55,18 +57,25 @@ PROVIDERS: Final = (
     *("x_ai", "static", "embedded"),
 )
 # What OpenAI, Anthropic, Google and Bedrock document; a value outside the list is reported as `_OTHER`.
+_REASONS: Final = """
+    stop length content_filter tool_calls function_call error completed incomplete failed cancelled max_output_tokens end_turn
+    max_tokens stop_sequence tool_use refusal pause_turn model_context_window_exceeded safety recitation language blocklist
+    prohibited_content spii malformed_function_call image_safety other image_prohibited_content image_other no_image
+    image_recitation unexpected_tool_call too_many_tool_calls missing_thought_signature malformed_response escalation
+    pup_limited_disabled continuation model_armor compaction guardrail_intervened content_filtered malformed_model_output
+    malformed_tool_use complete tool_call eos_token eos eot stop_token model_length max_length max_len context_length timeout
+    error_toxic error_limit user_cancel finish_reason_unspecified unspecified unknown none null finish finished not_finished
+    success canceled abort aborted content_policy_violation sensitive network_error repetition repetition_detected
+    max_completion_tokens token_limit time_limit reason_stop reason_max_len reason_max_context reason_time_limit
+    stop_criteria_met interrupted pause paused queued requires_action expired in_progress insufficient_system_resource jailbreak
+    load unload endoftext normal
+""".split()
 FINISH_REASONS: Final = frozenset(
-    {
-        *("stop", "length", "content_filter", "tool_calls", "function_call", "error", "completed", "incomplete"),
-        *("failed", "cancelled", "max_output_tokens", "end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"),
-        *("pause_turn", "model_context_window_exceeded", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE"),
-        *("BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "OTHER"),
-        *("IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "NO_IMAGE", "IMAGE_RECITATION", "UNEXPECTED_TOOL_CALL"),
-        *("TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE", "ESCALATION"),
-        *("PUP_LIMITED_DISABLED", "CONTINUATION", "MODEL_ARMOR"),
-        *("compaction", "guardrail_intervened", "content_filtered"),
-    }
+    form
+    for reason in _REASONS
+    for form in (reason, reason.upper(), reason.replace("_", "-"), reason.title().replace("_", ""), reason.capitalize())
 )
+"""Why a model ended, as providers spell it: ``tool_use``, ``TOOL_USE``, ``tool-use``, ``ToolUse``."""
 OTHER: Final = "_OTHER"
 RESENT: Final = "spanguard-resent"
 """Key in OpenTelemetry's context: how often the innermost retry has tried before. Both wings know it."""

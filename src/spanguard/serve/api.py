@@ -12,12 +12,13 @@ from spanguard.semconv import OUTCOMES
 from spanguard.serve import answers, params
 from spanguard.serve.params import Values
 from spanguard.serve.served import WINDOWS, Served
+from spanguard.store.from_points import TOP
 from spanguard.store.history import TYPES, Bucket, history
 from spanguard.store.overview import overview
 from spanguard.store.queries import RunRow, SpanRow, TraceRow, Wanted, trace, traces
 from spanguard.store.selection import SECOND_NS, Selection
 from spanguard.store.selection import WINDOWS as AGGREGATIONS
-from spanguard.store.statistics import TOP, Statistics, statistics
+from spanguard.store.statistics import Statistics, statistics
 from spanguard.store.trend import compare
 
 _UNITS: Final = {"requestRate": "requests/s", "errorRate": "share", "cacheHitRate": "share"}

@@ -11,11 +11,11 @@ from spanguard import semconv
 from spanguard.serve import charts, words
 from spanguard.serve.charts import Chart, Line, Shape
 from spanguard.store.figures import CONTEXT, calls, failed, latency
+from spanguard.store.from_points import Breaker
 from spanguard.store.overview import Overview, breaker_states, overview
 from spanguard.store.points import Points
 from spanguard.store.rollup import Window
 from spanguard.store.selection import SECOND_NS
-from spanguard.store.statistics import Breaker
 
 _COLOURS = ("one", "two", "three", "four", "five")
 _MOST_TYPES = 4
@@ -61,6 +61,14 @@ class BreakerRow:
 
 
 @dataclass(frozen=True)
+class Table:
+    """What a drawing shows, in words."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Board:
     """All that the overview shows."""
 
@@ -78,6 +86,8 @@ class Board:
     rules: Ranked
     dependencies: Ranked
     breakers: tuple[BreakerRow, ...]
+    breaker_states: Table
+    """What the strips show."""
     flow: Markup | None
 
 
@@ -109,6 +119,7 @@ def board(window: Window) -> Board:
         _ranked(rules),
         _ranked(told.dependencies),
         _breakers(time, told),
+        _states(time),
         _flow(told),
     )
 
@@ -238,6 +249,14 @@ def _breakers(time: _Time, told: Overview) -> tuple[BreakerRow, ...]:
     return tuple(
         _breaker(name, states.get(name, ()), drawn.get(name, Markup()), known.get(name)) for name in sorted({*states, *known})
     )
+
+
+def _states(time: _Time) -> Table:
+    """Return the strips as a table."""
+    states = time.states()
+    rows = zip(time.begins, zip(*states.values(), strict=True), strict=False)
+    told = tuple((words.tick(begin, time.step), *map(words.plain, each)) for begin, each in rows if any(each))
+    return Table(("Time", *states), told)
 
 
 def _breaker(name: str, states: Sequence[str], strip: Markup, told: Breaker | None) -> BreakerRow:

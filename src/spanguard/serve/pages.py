@@ -200,6 +200,5 @@ def _compared(change: Change) -> _Compared:
         lower = change.change < 0
         if change.figure in _BETTER_LOW | _BETTER_HIGH:
             tone = "good" if lower == (change.figure in _BETTER_LOW) else "bad"
-    shown = words.UNKNOWN if change.change is None else f"{100 * change.change:+.1f} %" if change.change else "the same"
     now, before = words.amount(change.now, unit), words.amount(change.before, unit)
-    return _Compared(words.plain(change.figure), now, before, shown, tone)
+    return _Compared(words.plain(change.figure), now, before, words.change(change.change), tone)

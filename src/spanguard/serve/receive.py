@@ -30,6 +30,8 @@ _PROTOBUF: Final = "application/x-protobuf"
 _JSON: Final = "application/json"
 _SECONDS: Final = 10.0
 """How long a client may take to send a request."""
+_DRAINED: Final = 4
+"""How many times too large a request may be to be read to its end before it is refused."""
 PATHS: Final = {f"/v1/{signal}": kind for signal, kind in REQUESTS.items()}
 _RESPONSES: Final[dict[str, type[Message]]] = {
     "/v1/traces": ExportTraceServiceResponse,
@@ -91,28 +93,32 @@ class Receiver:
 
     async def _body(self, request: Request) -> bytes | _Refusal:
         most = self._options.limits.body
+        too_large = _Refusal(413, f"expected at most {most} bytes")
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or len(length) > 12 or int(length) > most:
-            return _Refusal(413, f"expected at most {most} bytes")
+        if not length.isdigit() or len(length) > 12 or int(length) > _DRAINED * most:
+            return too_large
         parts: list[bytes] = []
         size = 0
         try:
             with anyio.fail_after(_SECONDS):
                 async for part in request.stream():
                     size += len(part)
-                    if size > most:
-                        return _Refusal(413, f"expected at most {most} bytes")
-                    parts.append(part)
+                    if size > _DRAINED * most:
+                        return too_large
+                    if size > most:  # read on, and keep nothing: who is cut off while sending does not hear the answer
+                        parts.clear()
+                    else:
+                        parts.append(part)
         except (TimeoutError, ClientDisconnect):
             return _Refusal(400, "the request was not sent to its end")
-        return b"".join(parts)
+        return b"".join(parts) if size <= most else too_large
 
     def _take(self, path: str, kind: str, encoding: str, body: bytes) -> Received | _Refusal:
         if encoding not in ("identity", "gzip"):
             return _Refusal(415, "expected gzip, or no content-encoding")
         try:
             message = _decoded(PATHS[path], kind, unpacked(body) if encoding == "gzip" else body)
-            return self._open().take(message)
+            return self._open().take(message) if message.ListFields() else Received(0, 0)  # nothing is to be welcome, too
         except OverflowError:
             return _Refusal(413, "unpacked it is too large")
         except zlib.error:
@@ -133,7 +139,8 @@ def _decoded(request: type[Message], kind: str, body: bytes) -> Message:
     if kind == _PROTOBUF:
         return request.FromString(body)
     message, wrong = read_json(body, request)
-    if any(each.reason != "unknown_field" for each in wrong):  # what OTLP does not know (yet) is to be passed over
+    known = bool(message.ListFields()) or not wrong  # what OTLP does not know (yet) is to be passed over, but not alone
+    if not known or any(each.reason != "unknown_field" for each in wrong):
         raise NotOtlpError("a field has the wrong type")
     return message
 

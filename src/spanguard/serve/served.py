@@ -37,7 +37,7 @@ METRICS: Final = sorted(
         *DURATIONS,
         *(generation.first_chunk.name for generation in semconv.GENERATIONS.values()),
         *(each.metric.name for generation in semconv.GENERATIONS.values() for each in generation.tokens),
-        *(metric.name for metric in (*semconv.METRICS, *semconv.GUARD_METRICS, HTTP, OLD_HTTP)),
+        *(metric.name for metric in (*semconv.METRICS, *semconv.KEEPER_METRICS, HTTP, OLD_HTTP)),
     }
 )
 """The metrics that figures are made of."""

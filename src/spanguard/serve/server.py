@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from spanguard.serve.app import create_app
 from spanguard.serve.options import LOOPBACK, Options
 
 _MOST_CONNECTIONS: Final = 200
+_HEADERS_SECONDS: Final = 5.0
+
+
+class _Impatient(H11Protocol):
+    """Closes connections on which the head of a request does not arrive in time: uvicorn itself waits for ever.
+
+    Otherwise a few hundred that never say what they want would keep everybody else out.
+    """
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._look()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._look(gone=True)
+        super().connection_lost(exc)
+
+    def _look(self, *, gone: bool = False) -> None:
+        waiting = self.conn.their_state is h11.IDLE and not gone
+        if waiting and self._closing is None:
+            self._closing = self.loop.call_later(_HEADERS_SECONDS, self.transport.close)
+        elif not waiting and self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
 
 
 class Server:
@@ -32,7 +65,7 @@ class Server:
             log_level="critical",
             access_log=False,
             lifespan="on",
-            http="h11",
+            http=_Impatient,
             ws="none",
             proxy_headers=False,
             server_header=False,

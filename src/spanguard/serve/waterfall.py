@@ -82,7 +82,7 @@ def waterfall(spans: Sequence[SpanRow]) -> Waterfall:
         sum(semconv.ATTEMPT_NUMBER in span.attributes for span in spans),
         sum(known) if known else None,
         rows,
-        tuple(words.duration(whole / 1e9 * part) for part in (0, 0.25, 0.5, 0.75, 1)),
+        ("0", *(words.duration(whole / 1e9 * part) for part in (0.25, 0.5, 0.75, 1))),
     )
 
 

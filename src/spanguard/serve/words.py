@@ -57,14 +57,30 @@ def share(value: float | None) -> str:
     """Return a share in per cent."""
     if value is None:
         return UNKNOWN
-    return f"{100 * value:.0f} %" if value in (0, 1) else f"{100 * value:.1f} %"
+    if 0 < value < 0.0005 or 0.9995 <= value < 1:
+        return "< 0.1 %" if value < 0.5 else "> 99.9 %"
+    return signed(f"{100 * value:.0f} %" if value in (0, 1) or abs(value) >= 10 else f"{100 * value:.1f} %")
+
+
+def change(value: float | None) -> str:
+    """Return by what part of itself a figure changed; from eleven times as much on, how many times."""
+    if not value:
+        return UNKNOWN if value is None else "the same"
+    return f"{number(round(value + 1))} times" if value >= 10 else signed(f"{100 * value:+.1f} %")
+
+
+def signed(text: str) -> str:
+    """Return a number with the sign that is as wide as its digits."""
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def money(value: float | None) -> str:
     """Return a cost in USD."""
     if value is None:
         return UNKNOWN
-    return f"${value:,.2f}" if value >= 1 or not value else f"${value:.3f}" if value >= 0.1 else f"${value:.6f}"
+    if 0 < value < 0.1:
+        return f"${value:.6f}".rstrip("0") if value >= 0.000001 else "< $0.000001"
+    return f"${value:.3f}" if 0 < value < 1 else f"${value:,.2f}"
 
 
 def amount(value: float | None, unit: str) -> str:

@@ -38,7 +38,7 @@ _NO_QUERIES: Final = "a query in PromQL needs --prometheus"
 _SAMPLED: Final = "spans were sampled or lost: there are {spans} of {calls} calls"
 
 
-_DROPPED: Final = "the store lacks what could not be written to it: {what} were dropped"
+_DROPPED: Final = "the store lacks what was lost before: {what}"
 _TOLERANCE: Final = 1e-9
 
 

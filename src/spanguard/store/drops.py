@@ -1,4 +1,4 @@
-"""What could not be written to the store: counted by the process that dropped it, and written with its next batch."""
+"""What is not in the store, as it could not be written or a queue was full: counted by its process, told with its next."""
 
 from __future__ import annotations
 

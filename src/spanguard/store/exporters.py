@@ -21,6 +21,7 @@ from spanguard.privacy.metrics import clean_metrics
 from spanguard.settings import Settings
 from spanguard.store.encode import log_rows, metric_rows, span_rows
 from spanguard.store.location import resolve
+from spanguard.store.losses import lost
 from spanguard.store.schema import Rows
 from spanguard.store.writer import Writer
 
@@ -39,6 +40,7 @@ class _StoreExporter:
     """
 
     _signal: ClassVar[str]
+    _kind: ClassVar[str]
 
     def __init__(self, path: Path | str | None = None) -> None:
         super().__init__()
@@ -46,7 +48,7 @@ class _StoreExporter:
         self._writer = Writer.of(found) if found else None
         self._released = False
         self.dropped: int = 0
-        """How many spans, metric points or log records could not be written."""
+        """How many spans, metric points or log records are not in the store."""
 
     def force_flush(self, timeout_millis: float = 30_000) -> bool:  # noqa: ARG002 - the SDK's signature
         """Return True: what was exported is written."""
@@ -58,12 +60,19 @@ class _StoreExporter:
             self._released = True
             self._writer.release()
 
+    def overflowed(self, items: int, resource: Resource) -> None:
+        """Take note of items that never came here, as the queue before this was full."""
+        self.dropped += items
+        if self._writer:
+            self._writer.note(resource, self._signal, items)
+
     def _keep(self, rows: Callable[[], Rows], items: int, resource: Callable[[], Resource | None]) -> bool:
         if self._writer is None or not items:
             return True
         error = self._writer.keep(rows)
         if error:
             self.dropped += items
+            lost(self._kind, "not_written", items)
             self._writer.dropped(resource(), self._signal, items, error)
         return error is None
 
@@ -75,7 +84,7 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
     is raised.
     """
 
-    _signal = "spans"
+    _signal, _kind = "spans", "traces"
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
@@ -86,7 +95,7 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 class StoreLogExporter(_StoreExporter, LogRecordExporter):
     """Keep events (log records that have an event name) in the local store; other log records are left out."""
 
-    _signal = "log records"
+    _signal, _kind = "log records", "logs"
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
@@ -101,7 +110,7 @@ class StoreMetricExporter(_StoreExporter, MetricExporter):
     up-down counters.
     """
 
-    _signal = "metric points"
+    _signal, _kind = "metric points", "metrics"
 
     def __init__(self, path: Path | str | None = None) -> None:
         super().__init__(path)

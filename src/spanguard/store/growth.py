@@ -4,48 +4,77 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from operator import sub
+from typing import Final, NamedTuple, cast
 
 _STREAM: Final = ("resource_id", "scope", "name", "attributes", "start_ns")
+_NUMBERS: Final = ("value", "count", "sum", "min", "max", "bounds", "counts")
 
 
-@dataclass(frozen=True)
-class Growth:
-    """By how much a point raises what the ones before it in its stream said; ``row`` is the point."""
+class Measured(NamedTuple):
+    """What a point says, or by how much it raises what the ones before it in its stream said."""
 
-    row: sqlite3.Row
-    value: float
-    count: int
-    sum: float
-    counts: Sequence[int]
+    value: float = 0
+    number: int = 0
+    sum: float = 0
+    low: float | None = None
+    high: float | None = None
+    bounds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
 
 
-def grown(rows: Iterable[sqlite3.Row], start_ns: int = 0) -> Iterator[Growth]:
-    """Yield the growth of each cumulative point from a time on; rows come in order of time, those before included.
+def measured(numbers: Sequence[object]) -> Measured:
+    """Return a point's value, count, sum, minimum, maximum, bounds and counts, as they stand in the store."""
+    value, count, total, low, high = cast("Sequence[float | None]", numbers[:5])
+    bounds = parsed_bounds(numbers[5]) if isinstance(numbers[5], str) else ()
+    counts = parsed_counts(numbers[6]) if isinstance(numbers[6], str) else ()
+    return Measured(value or 0, int(count or 0), total or 0, low, high, bounds, counts)
 
-    A stream that falls began anew, as Prometheus' ``increase`` has it too: then all of the point is growth.
-    """
-    before: dict[tuple[object, ...], sqlite3.Row] = {}
+
+class Streams:
+    """The newest point of each stream, to tell by how much the next one grew."""
+
+    def __init__(self) -> None:
+        self._newest: dict[Hashable, tuple[int, Measured]] = {}
+
+    def grown(self, stream: Hashable, time_ns: int, now: Measured) -> Measured:
+        """Return by how much a point raises what was known of its stream.
+
+        A stream that falls began anew, as Prometheus' ``increase`` has it too: then all of the point is growth. A histogram
+        falls as a whole, with any of its buckets, for otherwise its buckets would tell of another number than its count. A
+        point that is lower because it is older, and came late, adds nothing: a later one has it in it.
+        """
+        last_ns, last = self._newest.get(stream, (time_ns, None))
+        fell = last is not None and _fell(now, last)
+        if fell and time_ns < last_ns:
+            return Measured(bounds=now.bounds)
+        self._newest[stream] = time_ns, now
+        return now if last is None or fell else _since(now, last)
+
+
+def grown(rows: Iterable[sqlite3.Row], start_ns: int = 0) -> Iterator[tuple[sqlite3.Row, Measured]]:
+    """Yield each cumulative point from a time on with its growth; rows come in order of time, those before included."""
+    streams = Streams()
     for row in rows:
-        stream = tuple(row[each] for each in _STREAM)
-        last, before[stream] = before.get(stream), row
+        growth = streams.grown(
+            tuple(row[each] for each in _STREAM), row["time_ns"], measured([row[each] for each in _NUMBERS])
+        )
         if row["time_ns"] >= start_ns:
-            yield _since(row, None if last is None or _fell(row, last) else last)
+            yield row, growth
 
 
-def _fell(row: sqlite3.Row, last: sqlite3.Row) -> bool:
-    return any((row[each] or 0) < (last[each] or 0) for each in ("value", "count"))
+def _fell(now: Measured, last: Measured) -> bool:
+    if (now.bounds, len(now.counts)) != (last.bounds, len(last.counts)) or now.value < last.value or now.number < last.number:
+        return True
+    return any(new < old for new, old in zip(now.counts, last.counts, strict=True))
 
 
-def _since(row: sqlite3.Row, last: sqlite3.Row | None) -> Growth:
-    value, count, total = ((row[each] or 0) - ((last[each] or 0) if last else 0) for each in ("value", "count", "sum"))
-    counts: Sequence[int] = parsed_counts(row["counts"]) if row["counts"] else ()
-    if last is not None and counts and last["bounds"] == row["bounds"]:
-        counts = [now - then for now, then in zip(counts, parsed_counts(last["counts"]), strict=True)]
-    return Growth(row, value, count, total, counts)
+def _since(now: Measured, last: Measured) -> Measured:
+    """The least and the most stay those of all that the stream ever measured; nobody knows those of a part."""
+    counts = tuple(map(sub, now.counts, last.counts))
+    return now._replace(value=now.value - last.value, number=now.number - last.number, sum=now.sum - last.sum, counts=counts)
 
 
 @lru_cache(maxsize=4096)

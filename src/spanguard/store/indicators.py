@@ -98,12 +98,11 @@ def _read(db: Database, selection: Selection, names: Sequence[str], service: str
             each.buckets.add(
                 parsed_bounds(row["bounds"]), [sum(same) for same in zip(*json.loads(row["counts"]), strict=True)]
             )
-    for growth in grown(asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0):
-        row = growth.row
+    for row, growth in grown(asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0):
         each = found.tally(row["key"], row["name"], row["attributes"])
-        each.add(growth.value, growth.count, growth.sum, 1)
-        if row["bounds"]:
-            each.buckets.add(parsed_bounds(row["bounds"]), growth.counts)
+        each.add(growth.value, growth.number, growth.sum, 1)
+        if growth.counts:
+            each.buckets.add(growth.bounds, growth.counts)
     return {key: tallies for key, tallies in found.by_name() if tallies}
 
 

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from spanguard import semconv
-from spanguard.store import statistics as made
-from spanguard.store.figures import plus, rate
-from spanguard.store.groups import cache
+from spanguard.store import from_points as made
+from spanguard.store.figures import plus
 from spanguard.store.points import Points
 from spanguard.store.rollup import Window
 from spanguard.store.selection import SECOND_NS
@@ -49,19 +48,18 @@ def overview(window: Window) -> Overview:
 
 def of_points(points: Points, seconds: float, dependencies: dict[str, int] | None = None) -> Overview:
     """Add up the points of so many seconds."""
-    work = made._work(points)
-    hits, lookups = cache(points)
+    work = made.work(points)
     return Overview(
         seconds,
-        made._requests(points, seconds, plus(work.useful_cost, work.wasted_cost)),
-        made._times(points),
+        made.requests(points, seconds, plus(work.useful_cost, work.wasted_cost)),
+        made.times(points),
         work,
-        made._errors(points),
-        made.Cache(made._counts(points, semconv.CACHE_LOOKUPS, semconv.CACHE_RESULT), rate(hits, lookups)),
-        made._validation(points),
-        made._breakers(points),
-        made._failovers(points),
-        made._limiters(points),
+        made.errors_by_type(points),
+        made.lookups(points),
+        made.validation(points),
+        made.breakers(points),
+        made.failovers(points),
+        made.limiters(points),
         dependencies or {},
         redactions(points),
     )

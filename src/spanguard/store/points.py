@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
@@ -10,7 +11,7 @@ from typing import Final, TypeAlias
 from spanguard import semconv
 from spanguard.store.database import Database
 from spanguard.store.from_spans import span_tallies
-from spanguard.store.growth import Growth, grown, parsed_bounds
+from spanguard.store.growth import Measured, grown, parsed_bounds
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import known_runs
 from spanguard.store.selection import Selection
@@ -150,12 +151,9 @@ def _series(found: _Found, key: object, name: str, attributes: str, start_ns: in
     return known
 
 
-def _add_growth(found: _Found, growths: Iterable[Growth]) -> None:
-    for growth in growths:
-        row = growth.row
+def _add_growth(found: _Found, growths: Iterable[tuple[sqlite3.Row, Measured]]) -> None:
+    for row, growth in growths:
         series = _series(found, row["key"], row["name"], row["attributes"], row["start_ns"])
-        times = row["start_ns"], row["time_ns"]
-        # The least and the most are of all that the stream ever measured; nobody knows those of a part.
-        series.add((*times, growth.value, growth.count, growth.sum, row["min"], row["max"]), None, None)
+        series.add((row["start_ns"], row["time_ns"], *growth[:5]), None, None)
         if growth.counts:
-            series.buckets.add(parsed_bounds(row["bounds"]), growth.counts)
+            series.buckets.add(growth.bounds, growth.counts)

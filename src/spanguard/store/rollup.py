@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple, cast
+from typing import Final
 
 from spanguard import semconv
 from spanguard.store.database import Database
-from spanguard.store.growth import parsed_bounds, parsed_counts
+from spanguard.store.growth import Measured, Streams, measured
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import Tallies, Tally
 from spanguard.store.points import Points, Series
@@ -80,18 +80,6 @@ class _Slot:
     dependencies: Counter[str] = field(default_factory=Counter)
 
 
-class _Growth(NamedTuple):
-    """By how much a point raises what was known before it."""
-
-    value: float
-    number: int
-    sum: float
-    low: float | None
-    high: float | None
-    bounds: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
 @dataclass(frozen=True)
 class Window:
     """The figures of a time: all together, and for each step of so many seconds by its begin (s since 1970)."""
@@ -122,7 +110,7 @@ class Rollup:
         self._minutes: dict[int, _Slot] = {}
         self._hours: dict[int, _Slot] = {}
         self._totals: dict[tuple[str, str, str], Total] = {}
-        self._streams: dict[tuple[object, ...], _Growth] = {}
+        self._streams = Streams()
         self._resources: dict[int, tuple[str, str]] = {}
         self._lives: dict[int, list[int]] = {}
         self._newest_ns = 0
@@ -251,12 +239,9 @@ class Rollup:
 
     def _take(self, resource: int, point: Sequence[object]) -> None:
         scope, name, unit, kind, temporality, start, end, attributes, *numbers = point
-        growth = _growth(numbers)
-        observed = kind in _OBSERVED
-        if temporality == "CUMULATIVE" and not observed:
-            stream = resource, scope, name, attributes, start
-            before, self._streams[stream] = self._streams.get(stream), growth
-            growth = _since(growth, before)
+        growth = measured(numbers)
+        if temporality == "CUMULATIVE" and kind not in _OBSERVED:
+            growth = self._streams.grown((resource, scope, name, attributes, start), int(str(end)), growth)
         known = str(name), str(attributes)
         for slot in self._slots(int(str(end))):
             cell = slot.cells.get(known)
@@ -266,7 +251,7 @@ class Rollup:
             cell.points += 1
         self._sum_up(known, growth, (str(unit), str(kind), self._resources[resource][1]), (int(str(start)), int(str(end))))
 
-    def _sum_up(self, known: tuple[str, str], growth: _Growth, about: tuple[str, str, str], times: tuple[int, int]) -> None:
+    def _sum_up(self, known: tuple[str, str], growth: Measured, about: tuple[str, str, str], times: tuple[int, int]) -> None:
         name, attributes = known
         key = (name, attributes, about[-1])
         total = self._totals.get(key)
@@ -286,7 +271,7 @@ def _slot(slots: dict[int, _Slot], begin: int) -> _Slot:
     return found
 
 
-def _add(series: Series, growth: _Growth, start: int, end: int) -> None:
+def _add(series: Series, growth: Measured, start: int, end: int) -> None:
     series.start_ns, series.end_ns = min(series.start_ns, start), max(series.end_ns, end)
     series.value += growth.value
     series.count += growth.number
@@ -300,25 +285,6 @@ def _add(series: Series, growth: _Growth, start: int, end: int) -> None:
 def _parsed(attributes: str) -> dict[str, object]:
     found: dict[str, object] = json.loads(attributes)
     return found
-
-
-def _growth(numbers: Sequence[object]) -> _Growth:
-    value, count, total, low, high = cast("list[float | None]", numbers[:5])
-    bounds = parsed_bounds(numbers[5]) if isinstance(numbers[5], str) else ()
-    counts = parsed_counts(numbers[6]) if isinstance(numbers[6], str) else ()
-    return _Growth(value or 0, int(count or 0), total or 0, low, high, bounds, counts)
-
-
-def _since(now: _Growth, before: _Growth | None) -> _Growth:
-    """Return by how much a cumulative point grew; all of it where its stream fell, as that began anew then."""
-    if before is None or now.value < before.value or now.number < before.number:
-        return now
-    counts = now.counts
-    if now.bounds == before.bounds:
-        counts = tuple(max(new - old, 0) for new, old in zip(now.counts, before.counts, strict=True))
-    return _Growth(
-        now.value - before.value, now.number - before.number, now.sum - before.sum, now.low, now.high, now.bounds, counts
-    )
 
 
 def _least(one: float | None, other: float | None) -> float | None:

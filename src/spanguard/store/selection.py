@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from spanguard.store.database import Database
 SECOND_NS: Final = 10**9
 WINDOWS: Final = {"minute": 60, "hour": 3600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
 """Windows by name, and how many seconds back each goes; in a list of windows each begins where the calendar's (UTC) does."""
+_DAY_NS: Final = 86_400 * SECOND_NS
 _MONDAY: Final = 4 * 86_400
 """1970 began on a Thursday: the first Monday is the fifth of January."""
 
@@ -48,9 +50,19 @@ class Selection:
 
 
 def newest_ns(db: Database) -> int | None:
-    """Return when the newest span, point or event of the store was recorded, None if there is none."""
+    """Return when the newest span, point or event of the store was recorded, None if there is none.
+
+    What is more than a day in the future was recorded by a clock that was wrong, and counts only if there is nothing else.
+    """
+    return _newest(db, time.time_ns() + _DAY_NS) or _newest(db, 2**63 - 1)
+
+
+def _newest(db: Database, until: int) -> int | None:
     times = (("spans", "start_ns"), ("metric_points", "time_ns"), ("log_events", "time_ns"))
-    found = (db.rows(f"SELECT max({column}) FROM {table}")[0][0] for table, column in times)  # noqa: S608 - of this module
+    found = (
+        db.rows(f"SELECT max({column}) FROM {table} WHERE {column} <= ?", [until])[0][0]  # noqa: S608 - of this module
+        for table, column in times
+    )
     return max((int(each) for each in found if each is not None), default=None)
 
 

@@ -26,6 +26,7 @@ from typing import Final, Literal, NamedTuple, TypeVar
 from spanguard.settings import state_directory
 from spanguard.store.database import Database, EmptyStoreError, StoreError, identity
 from spanguard.store.location import DIRECTORY, FILE, _usable
+from spanguard.store.losses import lost
 from spanguard.store.retention import MEGABYTE, _size
 from spanguard.store.schema import Schema
 
@@ -33,12 +34,12 @@ SPOOL: Final = "spool.db"
 LONGEST_LEASE: Final = 120.0
 """Seconds. A lease that runs longer was given by a clock that has since been set back, and does not hold."""
 
-Fate = Literal["spooled", "sent", "replaced", "full", "refused", "damaged", "lost"]
-"""What became of items. ``replaced`` are points of a cumulative metric of which a newer one waits. The last four are drops:
-the spool was ``full``, the endpoint ``refused`` them for good, the file was ``damaged``, or they were ``lost`` from memory
-for want of a spool that can be written."""
+Fate = Literal["spooled", "sent", "replaced", "queue_full", "full", "refused", "rejected", "damaged", "lost"]
+"""What became of items. ``replaced`` are points of a cumulative metric of which a newer one waits. The last six are drops:
+the SDK's queue was full (``queue_full``), or the spool was; the endpoint ``refused`` their request for good, or took it and
+``rejected`` them; the file was ``damaged``, or they were ``lost`` from memory for want of a spool that can be written."""
 
-DROPPED: Final[tuple[Fate, ...]] = ("full", "refused", "damaged", "lost")
+DROPPED: Final[tuple[Fate, ...]] = ("queue_full", "full", "refused", "rejected", "damaged", "lost")
 
 _FREE_PAGES: Final = 64
 _APPLICATION_ID: Final = 0x53504751  # SPGQ
@@ -189,6 +190,7 @@ class Spool:
             if body is not None:
                 return claimed._replace(body=body)
             self.finish([claimed.row], "damaged")
+            lost(self.signal, "damaged", claimed.items)
         return None
 
     def due(self) -> float | None:
@@ -211,14 +213,18 @@ class Spool:
         statement = "UPDATE batches SET until_ms = 0, holder = NULL, tries = tries + ? WHERE id = ? AND holder = ?"
         self._change(lambda db: [db.execute(statement, (tried, row, self._holder)) for row in rows])
 
-    def finish(self, rows: Sequence[int], fate: Fate) -> None:
-        """Take away batches that were sent, or are to be dropped, and count their items."""
+    def finish(self, rows: Sequence[int], fate: Fate, rejected: int = 0) -> None:
+        """Take away batches that were sent, or are to be dropped, and count their items: so many as rejected by the way."""
 
         def delete(connection: sqlite3.Connection) -> None:
+            left = rejected
             for row in rows:
                 for (items,) in connection.execute("SELECT items FROM batches WHERE id = ?", (row,)).fetchall():
                     connection.execute("DELETE FROM batches WHERE id = ?", (row,))
-                    _count(connection, self.signal, fate, items)
+                    apart = min(left, items)
+                    _count(connection, self.signal, "rejected", apart)
+                    _count(connection, self.signal, fate, items - apart)
+                    left -= apart
 
         self._change(delete)
         self._shrink()
@@ -330,6 +336,7 @@ class Spool:
                 return
             connection.execute("DELETE FROM batches WHERE id = ?", (found["id"],))
             _count(connection, found["signal"], "full", found["items"])
+            lost(found["signal"], "spool_full", found["items"])
 
     def _shrink(self) -> None:
         """Give free pages back to the disk, now and then; a fault here is no fault of what was done."""

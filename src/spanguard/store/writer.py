@@ -77,9 +77,13 @@ class Writer:
 
     def dropped(self, resource: Resource | None, signal: str, items: int, error: Exception) -> None:
         """Take note that items were dropped, to be written when that is possible; log the first time."""
+        self.note(resource, signal, items)
+        self._report(signal, f"{signal} dropped", error)
+
+    def note(self, resource: Resource | None, signal: str, items: int) -> None:
+        """Take note that items were dropped, to be written with the next batch that can be."""
         with contextlib.suppress(Exception):  # it may be the resource that cannot be encoded
             self._unwritten.append(drop_rows(resource, signal, time.time_ns(), items))
-        self._report(signal, f"{signal} dropped", error)
 
     def _report(self, subject: str, fault: str, error: Exception) -> None:
         if subject not in self._reported:

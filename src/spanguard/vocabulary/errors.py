@@ -1,7 +1,8 @@
 """Types of errors that may be shown: classes and codes of well-known libraries, and classes that stand in loaded code.
 
 A class that a program makes at run time can bear any text as its name, so a name alone proves nothing: it must be in a list,
-or be that of a class that is found under this very name in a module that is loaded.
+or be put together from the words that errors of libraries are named with (``ModelOverloadedError``), or be that of a class
+that is found under this very name in a module that is loaded.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any, Final
 
 from spanguard.semconv import ERROR_CATEGORIES, OTHER
 from spanguard.vocabulary.declared import is_declared
+from spanguard.vocabulary.spelled import words_of
 from spanguard.vocabulary.tables import table
 
 LONGEST: Final = 200
 
 _MAIN: Final = "__main__"
+_MOST_WORDS: Final = 7
 _dict_of_type: Final = type.__dict__["__dict__"].__get__
 _bases_of_type: Final = type.__dict__["__mro__"].__get__
 _module_of_type: Final = type.__dict__["__module__"].__get__
@@ -39,12 +42,17 @@ def is_error_type(text: str) -> bool:
         return "400" <= text <= "599"
     sets = table("errors")
     if "." not in text:
-        return text in _bare()
+        return text in _bare() or _is_spelled(text)
+    if text in sets["codes"]:
+        return True
+    before, _, name = text.rpartition(".")
+    if before.partition(".")[0] in sets["libraries"] and _is_spelled(name) and all(map(_is_module, before.split(".")[1:])):
+        return True
     library, _, rest = text.partition(".")
     while f".{library}" not in sets and "." in rest:  # google.api_core
         further, _, rest = rest.partition(".")
         library = f"{library}.{further}"
-    return text in sets["codes"] or _is_class(rest, sets.get(f".{library}", frozenset()))
+    return _is_class(rest, sets.get(f".{library}", frozenset()))
 
 
 def is_loaded_error(text: str) -> bool:
@@ -84,13 +92,25 @@ def _is_exception(value: Any) -> bool:
     return BaseException in _bases_of_type(value)
 
 
+def _is_spelled(name: str) -> bool:
+    """Whether it is a class or a code of two words and more that name errors, one of which says what went wrong."""
+    words = words_of(name.lstrip("_"))
+    sets = table("errors")
+    return 2 <= len(words) <= _MOST_WORDS and not sets["marks"].isdisjoint(words) and sets["words"].issuperset(words)
+
+
+def _is_module(name: str) -> bool:
+    sets = table("errors")
+    known = (sets["modules"], sets["libraries"], sets["words"])
+    return name in sets["modules"] or all(any(word in each for each in known) for word in words_of(name.lstrip("_")) or ("",))
+
+
 def _is_class(rest: str, classes: frozenset[str]) -> bool:
     """Whether it is a class of the library, behind modules that libraries have."""
     *between, name = rest.split(".")
-    modules = table("errors")["modules"]
-    while between and between[-1] not in modules:  # a class within a class
+    while between and not _is_module(between[-1]):  # a class within a class
         name = f"{between.pop()}.{name}"
-    return name in classes and all(part in modules for part in between)
+    return name in classes and all(map(_is_module, between))
 
 
 @cache

@@ -26,6 +26,7 @@ _MOST_SEGMENTS: Final = 8
 _MOST_DIGITS: Final = 6
 _FIXED_DIGITS: Final = 3  # that a number of a finite set counts for
 _MOST_RARE: Final = 3
+_MOST_CODENAMES: Final = 2
 _MOST_BYTES: Final = 4
 _SHORTEST_JOINED: Final = 4
 _HEX: Final = frozenset("0123456789abcdef")
@@ -36,6 +37,10 @@ _FIXED: Final = frozenset(
 )
 # Families that bear a person's name: nothing that follows another family, as a user's name would.
 _NAMES: Final = frozenset({"agnes", "claude", "dolly", "polly", "roberta", "stella"})
+# Families that their makers alone serve: a star or an animal behind one, and no gateway before it, is what a user called a
+# deployment, unless a list has it.
+_CLOSED: Final = frozenset({"gpt", "chatgpt", "claude", "gemini", "o", "davinci", "dall"})
+_EVERYDAY: Final = ("general", "codenames")
 _ONE_DIGIT: Final = frozenset("123456789")
 _BEFORE_DAYS: Final = frozenset({"preview", "exp", "experimental", "latest", "thinking", "tts", "r", "plus", "r7b", "dialog"})
 _BY_DAY: Final = frozenset(
@@ -68,34 +73,43 @@ def is_model_id(text: str) -> bool:
         return True
     if (len(pieces) == 1 and not before and last.isalpha()) or sum(map(_is_byte, pieces)) > _MOST_BYTES:
         return text in table("models")["bare"]
-    return _Reader(vendor=any(segment not in _GENERIC for segment in before)).read(pieces)
+    reader = _Reader(vendor=_is_tagged(last) or any(segment not in _GENERIC for segment in before))
+    return reader.read(pieces) and not (reader.is_deployment() and (not before or any("azure" in each for each in before)))
+
+
+def _is_tagged(last: str) -> bool:
+    """Whether a size stands behind a colon, as Ollama tags its models: ``reflection:70b``."""
+    size = last.partition(":")[2].partition("-")[0]
+    return size[-1:] in ("b", "m") and 2 <= len(size) <= 5 and size[:-1].replace(".", "").isdigit()
 
 
 def _is_prefix(segment: str) -> bool:
     sets = table("models")
     if segment.removeprefix("~") in sets["prefixes"]:
         return True
-    words = (sets["prefixes"], sets["vendors"], sets["families"], sets["variants"], sets["general"], sets["hosting"], _FIXED)
+    names = ("prefixes", "vendors", "families", "variants", "general", "hosting")
+    words = (*(sets[name] for name in names), _FIXED)
     return all(
         any(piece in known for known in words) or piece in _ONE_DIGIT or _is_joined(piece, "hosting")
         for piece in segment.translate(_APART).split("-")
     )
 
 
-def _is_joined(piece: str, marks: str) -> bool:
+def _is_joined(piece: str, marks: str, *, codenames: bool = False) -> bool:
     """Whether it is two known words written as one, at least one of which is of the set that marks what it is."""
     if not 6 <= len(piece) <= 24 or not piece.isalpha():
         return False
-    marking, known = table("models")[marks], _words()
+    marking, known = table("models")[marks], _words(codenames=codenames)
     parted = ((piece[:at], piece[at:]) for at in range(2, len(piece) - 1))
     return any((one in marking and two in known) or (two in marking and one in known) for one, two in parted)
 
 
 @cache
-def _words() -> frozenset[str]:
+def _words(*, codenames: bool) -> frozenset[str]:
     """Return the words that others can be joined with: long enough to be words."""
     sets = table("models")
-    known = (sets[name] for name in ("families", "variants", "vendors", "general", "hosting"))
+    names = ("families", "variants", "vendors", "general", "hosting", *(("codenames",) if codenames else ()))
+    known = (sets[name] for name in names)
     return frozenset(word for words in known for word in words if len(word) >= _SHORTEST_JOINED)
 
 
@@ -115,6 +129,8 @@ class _Reader:
         self._numbers: list[str] = []  # that stand side by side here
         self._row = 0
         self._rare = 0
+        self._codenames = 0
+        self._closed = False
         self._dated = False
         self._by_day = False
 
@@ -126,13 +142,19 @@ class _Reader:
             if not used:
                 return False
             at += used
-        return self._digits <= _MOST_DIGITS and self._rare <= _MOST_RARE and (self._family or (self._vendor and self._known))
+        bounded = self._digits <= _MOST_DIGITS and self._rare <= _MOST_RARE and self._codenames <= _MOST_CODENAMES
+        return bounded and (self._family or (self._vendor and self._known))
+
+    def is_deployment(self) -> bool:
+        """Return whether it may be what a user called a deployment of somebody's model."""
+        return self._closed and self._codenames > 0
 
     def _piece(self, piece: str) -> int:
         sets = self._sets
         self._by_day = self._by_day or piece in _BY_DAY
         if piece in _NAMES and self._family:
             return 0
+        self._closed = self._closed or piece in _CLOSED
         if piece in sets["families"]:
             self._family = self._known = True
         elif piece in sets["vendors"]:
@@ -143,6 +165,9 @@ class _Reader:
             self._known = True
             self._rare += 1
             self._family = self._family or piece in sets["lines"]
+        elif piece in sets["codenames"] or _is_joined(piece, "joining", codenames=True):
+            self._known = True
+            self._codenames += 1
         elif not piece:  # what two dashes enclose, as in anthropic--claude-4-sonnet
             return int(self._vendor and not self._family)
         else:
@@ -179,10 +204,13 @@ class _Reader:
         """Whether it is v2, r1, k2p5, gpt4o, llama3, qwen2p5, fp8, w4a16."""
         head, number, *rest = runs
         family = head == "o" or head in self._sets["families"] or head in self._sets["lines"]
-        word = family or (len(head) > 2 and head in _words()) or _is_joined(head, "joining")
+        codename = head in self._sets["codenames"] and len(number) == 1  # two digits behind a word make it a password
+        word = family or codename or (len(head) > 2 and head in _words(codenames=False)) or _is_joined(head, "joining")
         if head.isdigit() or len(number) > 2 or not (word or head in _LETTERS or head in _PRECISIONS):
             return False
-        self._rare += word and not family
+        self._rare += word and not family and not codename
+        self._codenames += codename and not family
+        self._closed = self._closed or head in _CLOSED
         if family:
             self._family = self._known = True
             self._row = 0
@@ -208,8 +236,13 @@ class _Reader:
         self._row += 1
         self._digits += min(len(number), _FIXED_DIGITS) if number in _FIXED else len(number)
         short = len(number) <= 2 - self._dated and (number == "0" or number[0] != "0")
-        row = len(self._numbers) <= 2 or (len(self._numbers) == 3 and len(number) == 1)
+        row = len(self._numbers) <= 2 - self._dated or (len(self._numbers) == 3 and len(number) == 1 and not self._dated)
         return 1 if at and row and self._row <= 4 and (short or number in _FIXED) else 0
+
+    def _is_plate(self, before: str) -> bool:
+        """Whether the four digits behind the word make it the plate of a car: ``SUN-0115``."""
+        plain = before in self._sets["general"] and len(before) > 3
+        return not plain and before not in self._sets["variants"] and any(before in self._sets[name] for name in _EVERYDAY)
 
     def _date(self, pieces: list[str], at: int) -> int:
         first, second, third = (*pieces[at : at + 3], "", "")[:3]
@@ -222,6 +255,7 @@ class _Reader:
             return (3 if len(third) == 2 and _is_day(first, second, third) else 2) if _is_month(second) else 0
         if len(first) == 4 and first not in _FIXED:
             alone = len("".join(self._numbers)) <= 3 and all(len(n) == 1 for n in self._numbers[:1])  # no 12-34-0613
+            alone = alone and not self._is_plate(pieces[at - 1])
             return int(
                 alone and (_is_day("2024", first[:2], first[2:]) or ("23" <= first[:2] <= "29" and _is_month(first[2:])))
             )

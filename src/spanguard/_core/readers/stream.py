@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections import deque
+from collections.abc import Callable
 from typing import Final
 
-from spanguard._core.border import ask
 from spanguard._core.readers import anthropic
 from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, finish_reasons, getter
 from spanguard._core.readers.response import read
 from spanguard._core.usage import NOTHING
 
-_LAST: Final = 8
-"""How many chunks at the end are read whole: usage and most finish reasons come last."""
-FULL: Final = 64
-"""So many chunks are held at most before the older ones are let go."""
-_BEGIN: Final = 16
+LAST: Final = 8
+"""How many chunks at the end are read whole: usage and most finish reasons come last. No others are held: chunks that stay
+alive in numbers cost the SDK more than reading them, whose memory is then never warm."""
+_BEGIN: Final = 8
 """So many chunks at the begin show whether there are several choices, which come in turns."""
 _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 
@@ -23,47 +23,37 @@ _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 class StreamReader:
     """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one."""
 
-    __slots__ = ("_gone", "_together", "held")
+    __slots__ = ("_tally", "_together", "kept", "wants")
 
-    def __init__(self) -> None:
-        self.held: Final[list[object]] = []
-        """The chunks that are to be read: whoever has one appends it, and calls `let_go` when there are `FULL`."""
-        self._gone = 0
+    def __init__(self, tally: Callable[[], int]) -> None:
+        self._tally = tally
+        self.kept: Final[deque[object]] = deque(maxlen=LAST)
+        """The last chunks: whoever has one counts it, calls `look` if there are more than it `wants`, and appends it."""
+        self.wants = 0
         self._together = _Together()
 
     @property
     def count(self) -> int:
         """How many chunks there were."""
-        return self._gone + len(self.held)
+        return self._tally()
 
-    @property
-    def kept(self) -> list[object]:
-        """The last chunks."""
-        return self.held[-_LAST:]
+    def look(self) -> None:
+        """Look at the chunk that is about to be let go, if it can say anything."""
+        number, together = self.count - LAST, self._together
+        if number <= 0:
+            self.wants = LAST
+        elif number == 1:
+            together.take(self.kept[0])
+        elif number <= _BEGIN + 1 or together.in_every_chunk:
+            together.glance(self.kept[0])
+        else:
+            self.wants = sys.maxsize
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
-        self._look(self.held[:-_LAST])
         for chunk in self.kept:
             self._together.take(chunk)
         return self._together.reading()
-
-    def let_go(self) -> None:
-        """Look at all but the last chunks, and hold them no more."""
-        old = self.held[:-_LAST]
-        del self.held[:-_LAST]
-        ask("response", lambda: self._look(old))
-        self._gone += len(old)
-
-    def _look(self, chunks: Sequence[object]) -> None:
-        # Whether there are several choices, or counts to be added up, shows among the first chunks.
-        together, begin = self._together, self._gone == 0
-        if chunks and begin:
-            together.take(chunks[0])
-        for number, chunk in enumerate(chunks[begin:]):
-            if not (together.in_every_chunk or (begin and number < _BEGIN)):
-                break
-            together.glance(chunk)
 
 
 class _Together:
@@ -105,6 +95,11 @@ class _Together:
         if isinstance(chunk, PLAIN):
             return
         get = getter(chunk)
+        choices = get("choices")
+        if type(choices) is list and len(choices) == 1 and not self.in_every_chunk:
+            within = getter(choices[0])
+            if within("index") == 0 and within("finish_reason") is None:
+                return  # the one choice of most streams goes on
         if not self._choices(get) and get("type") in ("AIMessageChunk", "chunk"):
             self.take(chunk)
 

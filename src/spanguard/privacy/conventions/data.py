@@ -100,7 +100,7 @@ DATABASE_OPERATIONS: Final = _STATEMENTS | _COMMANDS | {f"BATCH {statement}" for
 
 def is_operation(text: str) -> bool:
     """Whether the text names an operation of a database."""
-    return text in DATABASE_OPERATIONS or text.upper() in _STATEMENTS
+    return text in DATABASE_OPERATIONS or (text.isascii() and text.upper() in _STATEMENTS)
 
 
 OPERATION: Final = known(is_operation, "db.operation.name")

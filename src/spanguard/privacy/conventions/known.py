@@ -8,14 +8,22 @@ from spanguard import semconv
 from spanguard.privacy.conventions.installed import is_public_module
 from spanguard.privacy.conventions.kinds import chosen
 from spanguard.privacy.conventions.scopes import is_event, is_schema_url, is_scope
-from spanguard.privacy.rules import Size, Text, either, known, one_of
+from spanguard.privacy.rules import LONGEST, Size, Text, either, known, one_of
 from spanguard.vocabulary.errors import error_type, is_error_type, is_loaded_error
 from spanguard.vocabulary.hosts import host_name, is_known_host
 from spanguard.vocabulary.models import is_published, model_name
 from spanguard.vocabulary.packages import package_name
 from spanguard.vocabulary.providers import is_provider
+from spanguard.vocabulary.pseudonyms import pseudonym
 from spanguard.vocabulary.routes import is_route
 from spanguard.vocabulary.versions import is_version
+
+
+def _shown_host(text: str) -> str:
+    if len(text) > LONGEST:  # not folded, which takes a while for ten million characters
+        return pseudonym(text, semconv.SERVER_ADDRESS)
+    return host_name(text) or ""
+
 
 MODEL: Final = Text(is_published, model_name)
 PROVIDER: Final = known(is_provider, semconv.GEN_AI_PROVIDER)
@@ -30,7 +38,7 @@ VENDOR: Final = known(
     ),
     "gen_ai.system",
 )
-HOST: Final = Text(is_known_host, lambda host: host_name(host) or "")
+HOST: Final = Text(is_known_host, _shown_host)
 ERROR: Final = Text(lambda text: is_error_type(text) or is_loaded_error(text), error_type, numbers=True)
 _FINISHED: Final = """
     complete COMPLETE completed tool_call eos_token eos model_length max_length MAX_LENGTH ERROR ERROR_TOXIC ERROR_LIMIT

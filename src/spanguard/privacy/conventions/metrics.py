@@ -13,8 +13,7 @@ from spanguard.privacy.rules import LARGEST, LARGEST_SIZE, LONGEST
 class MetricRule(NamedTuple):
     """What is known about a metric: its unit, its kind, and the largest value that one measurement of it can have.
 
-    A counter that is observed has its whole sum in one measurement; the sum of any other counter or of a histogram can be as
-    many times larger as there are measurements.
+    The sum of a counter or of a histogram can be as many times larger as there are measurements.
     """
 
     unit: str
@@ -27,11 +26,29 @@ class MetricRule(NamedTuple):
             return None
         if -LARGEST <= value <= LARGEST:
             return value
-        step = 10 ** (len(str(int(abs(value)))) - _DIGITS)
-        return type(value)(round(value / step) * step)
+        return _rounded(value, 10 ** (len(str(int(abs(value)))) - _DIGITS))
+
+    def total(self, value: float, nanoseconds: int) -> float:
+        """Return what a counter has come to, after so long, as it may be shown.
+
+        Nobody tells of how many measurements it is made, and one may be a number of somebody's. Beyond what can have come
+        together at 9,999,999 a minute three digits of it are shown; of bytes and the like, above 9,999,999, whole mebibytes.
+        """
+        if -LARGEST <= value <= LARGEST:
+            return value
+        if self.largest == LARGEST_SIZE:
+            return _rounded(value, 1 << 20)
+        if abs(value) <= LARGEST * max(1.0, nanoseconds / _MINUTE):
+            return value
+        return _rounded(value, 10 ** (len(str(int(abs(value)))) - _DIGITS))
+
+
+def _rounded(value: float, step: int) -> float:
+    return type(value)(round(value / step) * step)
 
 
 _DIGITS: Final = 3
+_MINUTE: Final = 60 * 10**9
 # Bytes, and what a machine counts as long as it runs.
 _VAST: Final = frozenset(
     {"By", "bytes", "{packet}", "{operation}", "{fault}", "{context_switch}", "ns", "Hz", "By/s", "bit/s"}
