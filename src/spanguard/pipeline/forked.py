@@ -98,7 +98,7 @@ class OwnSpanExporter(SpanExporter):
 
     def __init__(self, make: Callable[[], SpanExporter]) -> None:
         self._next: _Own[SpanExporter] = _Own(make)
-        self.overflowed = self._next.overflowed
+        self.overflowed: Callable[[int, Resource], None] = self._next.overflowed
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export the spans."""
@@ -118,7 +118,7 @@ class OwnLogExporter(LogRecordExporter):
 
     def __init__(self, make: Callable[[], LogRecordExporter]) -> None:
         self._next: _Own[LogRecordExporter] = _Own(make)
-        self.overflowed = self._next.overflowed
+        self.overflowed: Callable[[int, Resource], None] = self._next.overflowed
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Export the log records."""
