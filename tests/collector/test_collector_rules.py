@@ -36,7 +36,7 @@ TOKEN = re.compile(
 EQUIVALENT = (
     r'"piece", "\d", "", ""',  # any other name does as well
     r"sum(?= by \(le\))",  # buckets have as many series each
-    r"or(?= vector\(0\)\) > 0)",  # nothing is not more than 0
+    r"or(?= vector\(0\)\)+ > 0)",  # nothing is not more than 0
     r"or vector\(0\)(?=\) / \(\(sum\(count_over_time)",  # a breaker is observed for both parts of the ratio, or for none
 )
 """Where something else means the same."""
