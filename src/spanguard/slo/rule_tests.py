@@ -168,7 +168,7 @@ class _History:
     def variants(self, formula: Formula) -> dict[str, _History]:
         """Return this, and the same with less: what is missing, and where nothing happened, has to be seen as well."""
         found = {"what is recorded": self, "hardly anything": self._only(self._few(formula)), "silence": self._only(())}
-        sums = {Ratio: ("part", "whole"), Count: ("of", "among")}.get(type(formula), ())
+        sums = {Ratio: ("part", "whole"), Count: ("of", "among"), Sum: ()}.get(type(formula), ("of",))
         for name in sums:
             total: Sum = getattr(formula, name)
             for place, piece in enumerate(total.pieces if len(total.pieces) > 1 or isinstance(formula, Count) else ()):
