@@ -57,10 +57,5 @@ def ask(where: str, foreign: Callable[[], R]) -> R | None:
     try:
         return foreign()
     except Exception as error:
-        left_out(where, error)
+        report(where, f"{type(error).__name__} raised, left out")
         return None
-
-
-def left_out(where: str, error: Exception) -> None:
-    """Log once what code that is not ours has raised."""
-    report(where, f"{type(error).__name__} raised, left out")

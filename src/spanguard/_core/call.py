@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from spanguard._core import clock
-from spanguard._core.border import ask, left_out, quiet, swallow
+from spanguard._core.border import ask, quiet
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.prices import price
 from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
@@ -170,17 +170,14 @@ class Call(Scope):
         self._closed_early = True
         self.finish(error)
 
+    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the call; the exception is the one that leaves it. Only the first time counts."""
-        if self.started and not self.done:
-            self.done = True
-            try:
-                self._end(self.elapsed(), error)
-            except Exception as fault:
-                swallow(self._end, fault)
-
-    def _end(self, elapsed: int, error: BaseException | None) -> None:
-        reading = self._read()
+        if not self.started or self.done:
+            return
+        self.done = True
+        elapsed = self.elapsed()
+        reading = ask("response", self._read) or UNREAD
         if self._stated is not UNREAD:
             reading = self._stated.over(reading)
         fault, failed = None, False
@@ -191,10 +188,7 @@ class Call(Scope):
         if self.recorder.settings.prices:
             reading = self._with_cost(reading, provider)
         if self.recorder.measures:
-            try:
-                self._measure(elapsed, provider, model, reading.usage, fault if failed else None)
-            except Exception as wrong:
-                swallow(self._measure, wrong)
+            self._measure(elapsed, provider, model, reading.usage, fault if failed else None)
         attributes: Attributes = {}
         if self.span.is_recording():
             self._learnt(reading, provider, model, attributes)
@@ -214,13 +208,6 @@ class Call(Scope):
     # -------------------------------------------------------------------------------------------------------- internals
 
     def _read(self) -> Reading:
-        try:
-            return self._reading()
-        except Exception as error:
-            left_out("response", error)
-            return UNREAD
-
-    def _reading(self) -> Reading:
         reading = UNREAD
         if self._stream is not None:
             reading = self._stream.read()
@@ -290,6 +277,7 @@ class Call(Scope):
                 if count is not None:
                     attributes[name] = count
 
+    @quiet
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
         calls, within = self.recorder.calls, self.inner
         labels = calls.labels((self._operation, provider, self._model, model))

@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 from spanguard._core import clock
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Recorder, recorder
-from spanguard._core.switch import switch
+from spanguard._core.switch import leave, switch
 from spanguard._core.usage import Spent
 from spanguard._core.writers import Attributes
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
@@ -24,7 +24,8 @@ from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIB
 _KEY: Final = create_key("spanguard-scope")
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
-_current, _put, _back = switch()
+_SWITCH: Final = switch()
+_current, _put, _ = _SWITCH
 NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
 
 
@@ -151,10 +152,7 @@ class Scope:
         if token is not None:
             attached, self._attached = self._attached, None
             if attached is not None and _current() is attached:
-                try:
-                    _back(token)
-                except (ValueError, RuntimeError):  # set in another copy of the context
-                    return
+                leave(_SWITCH, token, attached)
 
     # ------------------------------------------------------------------------------------------ what flows up the chain
 

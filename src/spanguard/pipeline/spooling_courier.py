@@ -339,14 +339,14 @@ class Courier:
         self._tell_of_overflow()
         if (tried := self._in_hand) and tried.rows:
             self._release(tried.rows)
-        lost = 0
+        unkept = 0
         while self._memory:
             parcel = self._memory.popleft()
             if not self._commit(parcel):
-                lost += parcel.items
-        if lost:
-            self._drop(lost, "lost", count=False)
-            _log.warning("%s items of telemetry were neither sent nor kept: they are lost", lost)
+                unkept += parcel.items
+        if unkept:
+            self._drop(unkept, "lost", count=False)
+            _log.warning("%s items of telemetry were neither sent nor kept: they are lost", unkept)
 
 
 def _tell(answer: Answer) -> None:

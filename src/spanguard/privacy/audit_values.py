@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from spanguard import semconv
-from spanguard.privacy.conventions import ATTRIBUTES, RESOURCE, MetricRule, is_event, is_schema_url, is_scope, rule_of
+from spanguard.privacy.conventions import (
+    ATTRIBUTES,
+    RESOURCE,
+    MetricRule,
+    is_bound,
+    is_event,
+    is_schema_url,
+    is_scope,
+    rule_of,
+)
 from spanguard.privacy.conventions.known import ERROR, MODEL
 from spanguard.privacy.conventions.stack import Stack, is_stack
 from spanguard.privacy.modes import PLAIN, is_plain
@@ -311,8 +320,8 @@ def bounds(values: Iterable[float]) -> Reason | None:
 
 def _bound(value: object) -> Reason | None:
     wrong = within(-LARGEST_TOTAL, LARGEST_TOTAL)(value)
-    if wrong is None and isinstance(value, (int, float)) and abs(value) > LARGEST:
-        wrong = None if value % 100_000 == 0 or float(abs(value)).hex().startswith("0x1.0000000000000p") else "out_of_range"
+    if wrong is None and isinstance(value, (int, float)) and not is_bound(value):
+        return "out_of_range"
     return wrong
 
 

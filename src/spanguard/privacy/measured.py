@@ -14,11 +14,10 @@ from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics.export import Buckets, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint
 
 from spanguard.privacy.attributes import clean_attributes
-from spanguard.privacy.conventions import MetricRule
+from spanguard.privacy.conventions import MetricRule, is_bound
 from spanguard.privacy.parts import clean_id, clean_time
 from spanguard.privacy.points import Point
 from spanguard.privacy.redactions import redacted
-from spanguard.privacy.rules import LARGEST
 
 LARGEST_SUM: Final = 10**12
 """Of sums, of counts, and of a metric that the program declared: no convention says what it may be."""
@@ -79,7 +78,7 @@ def _histogram(point: HistogramDataPoint, rule: MetricRule) -> HistogramDataPoin
     """Return the histogram; without its buckets if their bounds may tell something."""
     totals, counts = _totals(point, rule), _counts(point.bucket_counts)
     bounds: Any = tuple(_listed(point.explicit_bounds))
-    if not all(map(_is_bound, bounds)) or list(bounds) != sorted(set(bounds)):
+    if not all(map(_may_bound, bounds)) or list(bounds) != sorted(set(bounds)):
         redacted("metric", "number", "out_of_range")
         bounds, counts = (), (totals["count"],)
     return HistogramDataPoint(explicit_bounds=bounds, bucket_counts=counts, **totals, **_common(point, rule))
@@ -140,14 +139,11 @@ def _within(value: object, largest: float) -> float:
     return value
 
 
-def _is_bound(bound: object) -> bool:
-    """Whether a bound of a bucket is no number of somebody's: above 9,999,999 a power of two, or round.
-
-    It may well be above what can be measured, as the conventions' 67,108,864 tokens of one call.
-    """
+def _may_bound(bound: object) -> bool:
+    """Whether it may be the bound of a bucket, which may be above what can be measured: 67,108,864 tokens of one call."""
     if not (type(bound) is int or type(bound) is float) or not -LARGEST_SUM <= bound <= LARGEST_SUM:
         return False
-    return abs(bound) <= LARGEST or bound % 100_000 == 0 or not int(bound) & (int(bound) - 1)
+    return is_bound(bound)
 
 
 def _exemplar(exemplar: Exemplar, rule: MetricRule) -> Exemplar | None:

@@ -56,7 +56,7 @@ PROVIDERS: Final = (
     *("gcp.gen_ai", "gcp.vertex_ai", "groq", "ibm.watsonx.ai", "mistral_ai", "moonshot_ai", "openai", "perplexity"),
     *("x_ai", "static", "embedded"),
 )
-# What OpenAI, Anthropic, Google and Bedrock document; a value outside the list is reported as `_OTHER`.
+# What providers and servers of models document; a value outside the list is reported as `_OTHER`.
 _REASONS: Final = """
     stop length content_filter tool_calls function_call error completed incomplete failed cancelled max_output_tokens end_turn
     max_tokens stop_sequence tool_use refusal pause_turn model_context_window_exceeded safety recitation language blocklist

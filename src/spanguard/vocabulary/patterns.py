@@ -11,6 +11,7 @@ _PLAIN: Final = frozenset(".^$|+*?)-_/,:@~%")
 _MARKS: Final = ("?:", "?!", "?=", "?i)", "?<!", "?<=")
 _IN_CLASS: Final = frozenset("-_.^/@+%:,~!$&'()*;=| #")
 _MOST_LETTERS: Final = 3
+_LANGUAGES: Final = frozenset("en de fr es it pt nl pl ru ja ko zh ar tr sv en-us pt-br".split())
 
 Test = Callable[[str], bool]
 
@@ -47,7 +48,7 @@ def _token(text: str, at: int, is_name: Test, is_word: Test) -> int:
         end += 1
     while end > at + 1 and text[end - 1] in "-_":
         end -= 1
-    return end - at if is_word(text[at:end]) or _is_language(text[at:end]) else 0
+    return end - at if is_word(text[at:end]) or text[at:end] in _LANGUAGES else 0
 
 
 def _group(text: str, at: int, is_name: Test) -> int:
@@ -78,25 +79,3 @@ def _is_class(held: str) -> bool:
 
 def _is_small(number: str) -> bool:
     return 1 <= len(number) <= 3 and number.isdigit()
-
-
-def _is_language(word: str) -> bool:
-    return word in (
-        "en",
-        "de",
-        "fr",
-        "es",
-        "it",
-        "pt",
-        "nl",
-        "pl",
-        "ru",
-        "ja",
-        "ko",
-        "zh",
-        "ar",
-        "tr",
-        "sv",
-        "en-us",
-        "pt-br",
-    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from spanguard._core.readers.reading import Get, first, getter
-from spanguard._core.usage import LARGEST, NOTHING, Modal, Usage, amount, tokens
+from spanguard._core.usage import NOTHING, Modal, Usage, amount, tokens
 from spanguard.semconv import TokenKind
 
 WHERE: Final = "usage in a response"
@@ -32,7 +32,7 @@ def usage(source: object) -> Usage:
             read = tokens(WHERE, found)
         if written is None and (found := get("cache_creation_input_tokens")) is not None:
             written = tokens(WHERE, found)
-        whole = sent if type(sent) is int and 0 <= sent <= LARGEST else tokens(WHERE, sent)
+        whole = tokens(WHERE, sent)
     else:
         sent, received = get("input_tokens"), get("output_tokens")
         read, written, modal = _sent(first(get, "input_tokens_details", "input_token_details"))
@@ -47,9 +47,9 @@ def usage(source: object) -> Usage:
             reasoning = first_count(reasoning, get, "reasoning_tokens")
     paid = get("cost")
     modal += more
-    # The comparison is what `tokens` begins with, without a call.
-    out = received if type(received) is int and 0 <= received <= LARGEST else tokens(WHERE, received)
-    return Usage(whole, out, read, written, reasoning, None if paid is None else cost(paid), modal or None)
+    return Usage(
+        whole, tokens(WHERE, received), read, written, reasoning, None if paid is None else cost(paid), modal or None
+    )
 
 
 def separate(get: Get) -> tuple[int | None, int | None] | None:

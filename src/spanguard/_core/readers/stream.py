@@ -13,9 +13,8 @@ from spanguard._core.readers.response import read
 from spanguard._core.usage import NOTHING
 
 LAST: Final = 8
-"""How many chunks at the end are read whole: usage and most finish reasons come last. No others are held: chunks that stay
-alive in numbers cost the SDK more than reading them, whose memory is then never warm."""
-_BEGIN: Final = 8
+"""How many chunks at the end are read whole: usage and most finish reasons come last. No others are held."""
+_BEGIN: Final = 16
 """So many chunks at the begin show whether there are several choices, which come in turns."""
 _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 
@@ -95,11 +94,6 @@ class _Together:
         if isinstance(chunk, PLAIN):
             return
         get = getter(chunk)
-        choices = get("choices")
-        if type(choices) is list and len(choices) == 1 and not self.in_every_chunk:
-            within = getter(choices[0])
-            if within("index") == 0 and within("finish_reason") is None:
-                return  # the one choice of most streams goes on
         if not self._choices(get) and get("type") in ("AIMessageChunk", "chunk"):
             self.take(chunk)
 

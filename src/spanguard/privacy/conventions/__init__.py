@@ -9,12 +9,23 @@ from __future__ import annotations
 from typing import Final
 
 from spanguard.privacy.conventions import clouds, data, genai, libraries, machine, own, program, web
-from spanguard.privacy.conventions.metrics import MetricRule, metric
+from spanguard.privacy.conventions.metrics import MetricRule, is_bound, metric
 from spanguard.privacy.conventions.scopes import is_event, is_schema_url, is_scope
 from spanguard.privacy.conventions.stack import Stack
 from spanguard.privacy.rules import Rule
 
-__all__ = ["ATTRIBUTES", "RESOURCE", "MetricRule", "Stack", "is_event", "is_schema_url", "is_scope", "metric", "rule_of"]
+__all__ = [
+    "ATTRIBUTES",
+    "RESOURCE",
+    "MetricRule",
+    "Stack",
+    "is_bound",
+    "is_event",
+    "is_schema_url",
+    "is_scope",
+    "metric",
+    "rule_of",
+]
 
 _FAMILIES: Final = (own, genai, libraries, web, data, clouds, machine, program)
 

@@ -40,11 +40,7 @@ VENDOR: Final = known(
 )
 HOST: Final = Text(is_known_host, _shown_host)
 ERROR: Final = Text(lambda text: is_error_type(text) or is_loaded_error(text), error_type, numbers=True)
-_FINISHED: Final = """
-    complete COMPLETE completed tool_call eos_token eos model_length max_length MAX_LENGTH ERROR ERROR_TOXIC ERROR_LIMIT
-    USER_CANCEL FINISH_REASON_UNSPECIFIED in_progress load unload insufficient_system_resource
-""".split()
-FINISH: Final = one_of(*semconv.FINISH_REASONS, *_FINISHED, otherwise=semconv.OTHER)
+FINISH: Final = one_of(*semconv.FINISH_REASONS, otherwise=semconv.OTHER)
 PACKAGE: Final = known(lambda package: package_name(package) == package, semconv.DEPENDENCIES)
 VERSION: Final = known(is_version)
 EVENT: Final = known(is_event, "event.name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -26,7 +27,7 @@ class MetricRule(NamedTuple):
             return None
         if -LARGEST <= value <= LARGEST:
             return value
-        return _rounded(value, 10 ** (len(str(int(abs(value)))) - _DIGITS))
+        return _roughly(value)
 
     def total(self, value: float, nanoseconds: int) -> float:
         """Return what a counter has come to, after so long, as it may be shown.
@@ -40,7 +41,16 @@ class MetricRule(NamedTuple):
             return _rounded(value, 1 << 20)
         if abs(value) <= LARGEST * max(1.0, nanoseconds / _MINUTE):
             return value
-        return _rounded(value, 10 ** (len(str(int(abs(value)))) - _DIGITS))
+        return _roughly(value)
+
+
+def is_bound(value: float) -> bool:
+    """Whether a bound of a bucket is no number of somebody's: above 9,999,999 a power of two, or round."""
+    return -LARGEST <= value <= LARGEST or value % 100_000 == 0 or math.frexp(value)[0] == _POWER_OF_TWO
+
+
+def _roughly(value: float) -> float:
+    return _rounded(value, 10 ** (len(str(int(abs(value)))) - _DIGITS))
 
 
 def _rounded(value: float, step: int) -> float:
@@ -48,6 +58,7 @@ def _rounded(value: float, step: int) -> float:
 
 
 _DIGITS: Final = 3
+_POWER_OF_TWO: Final = 0.5  # what `frexp` says of each
 _MINUTE: Final = 60 * 10**9
 # Bytes, and what a machine counts as long as it runs.
 _VAST: Final = frozenset(
