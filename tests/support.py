@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from spanguard import testing
@@ -11,7 +13,7 @@ from spanguard.pipeline.resend import ResendCountProcessor
 from spanguard.testing import Clock, CountedIds, Span
 from spanguard.testing.telemetry import EPOCH, SECOND
 
-__all__ = ["EPOCH", "SECOND", "Clock", "CountedIds", "Span", "Telemetry", "Way", "completion"]
+__all__ = ["EPOCH", "SECOND", "Clock", "CountedIds", "Span", "Telemetry", "Way", "completion", "quick_switches"]
 
 
 class Telemetry(testing.Telemetry):
@@ -30,6 +32,17 @@ def completion(
         usage["cost"] = cost
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": "hello"}}
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
+
+
+@contextlib.contextmanager
+def quick_switches() -> Iterator[None]:
+    """Let the interpreter go from thread to thread hundreds of times as often, so that races show."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 class Way:

@@ -36,9 +36,9 @@ from opentelemetry.util._once import Once
 
 from spanguard import settings, traced_llm_call, traced_repair
 from spanguard._core import border
-from spanguard._core.recorder import on
+from spanguard._core.recorder import Recorder, on, recorder
 from spanguard.settings import Settings
-from support import completion
+from support import completion, quick_switches
 from test_processes import kept, run
 
 CALLS = "gen_ai.client.operation.duration"
@@ -210,6 +210,19 @@ def test_only_providers_that_do_nothing(fresh: None) -> None:
     metrics.set_meter_provider(NoOpMeterProvider())
     work()
     assert isinstance(ask(), dict)
+
+
+def test_first_calls_of_many_threads(fresh: None) -> None:
+    """Make one recorder: before 1.41 the SDK raises a KeyError where two threads create one instrument at once."""
+    metrics.set_meter_provider(MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False))
+    together = threading.Barrier(8)
+
+    def first(_: int) -> Recorder:
+        together.wait()
+        return recorder()
+
+    with quick_switches(), ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(first, range(8)))) == 1
 
 
 # ----------------------------------------------------------------------------------------- two readers and two processors

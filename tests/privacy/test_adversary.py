@@ -44,7 +44,7 @@ from spanguard.privacy.metrics import clean_metrics
 from spanguard.privacy.processors import PrivacyLogRecordProcessor, PrivacySpanProcessor
 from spanguard.privacy.spans import clean_span
 from spanguard.semconv import GEN_AI_DURATION_BOUNDARIES, GEN_AI_TOKEN_BOUNDARIES
-from support import EPOCH
+from support import EPOCH, quick_switches
 
 SECRET = "Alice's diagnosis 4111"
 CARD = 4_111_111_111_111_111
@@ -541,15 +541,11 @@ def test_spans_are_read_while_others_are_made() -> None:
             faults.append(error)
 
     threads = [threading.Thread(target=target) for target in (make, look, make, look)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
+    with quick_switches():
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    finally:
-        sys.setswitchinterval(interval)
     assert faults == []
     assert len(exporter.get_finished_spans()) == 400
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -145,6 +146,9 @@ def _log_event(event: Event, level: Severity, attributes: Attributes, within: Co
 
 
 _recorder: Recorder | None = None
+# One thread at a time: two that create one instrument at once meet a KeyError in SDKs older than 1.41 (seen with 1.39).
+# The same thread may come again: a provider that the environment names is loaded meanwhile, and may be traced itself.
+_making = threading.RLock()
 
 
 def recorder() -> Recorder:
@@ -158,17 +162,21 @@ def recorder() -> Recorder:
         and made.providers[1] is _metrics_globals.get("_METER_PROVIDER")
     ):
         return made
-    if _settings.in_force is None:
-        settings, faults = Settings.tolerant()
-        for fault in faults:
-            report("settings", f"{fault}; the default is used")
-        _settings.use(settings)
-    made = _recorder = Recorder(_settings.in_force or Settings())
-    return made
+    with _making:
+        if _recorder is not made and _recorder is not None:
+            return _recorder  # another thread has made it meanwhile
+        if _settings.in_force is None:
+            settings, faults = Settings.tolerant()
+            for fault in faults:
+                report("settings", f"{fault}; the default is used")
+            _settings.use(settings)
+        made = _recorder = Recorder(_settings.in_force or Settings())
+        return made
 
 
 def _after_fork_in_child() -> None:
-    global _recorder
+    global _recorder, _making
+    _making = threading.RLock()
     if _recorder is not None:
         _recorder = _recorder.hand_over()
 
