@@ -8,6 +8,9 @@ machines are shared and noisy. Modes: `on` (the real SDK, every span sampled, a 
 `off` (no SDK configured). The hand-written call records what the spanguard call records: ten attributes, one duration and
 two token measurements. A chunk's cost is the difference between streams of 101 chunks and of 1, over the bare generator.
 
+Measurements of ours wait for the collection of the metrics (`spanguard._core.held`), so there are two ratios: of what the
+calling thread pays, and, "in all", with a collection after every 300 calls, which a reader's own thread does.
+
 `--check` counts the instructions of Python's virtual machine that a call takes, the SDK's included, which is the same on a
 busy machine and on an idle one; it fails where the ratio to the hand-written call is above a limit, a tenth above what was
 measured last. It knows nothing of what runs in C, nor of caches: a count that grows is a regression, one that shrinks need
@@ -31,8 +34,13 @@ from types import SimpleNamespace
 from typing import Any
 
 CALLS = 300
-LIMITS = {("on", "1.37"): 1.2, ("on", "dev-2026-10"): 1.2, ("unsampled", "1.37"): 1.32, ("off", "1.37"): 0.25}
-"""Of instructions, ours by those of the hand-written call, for each mode and generation."""
+LIMITS = {
+    ("on", "1.37"): (0.72, 1.2),
+    ("on", "dev-2026-10"): (0.73, 0.9),
+    ("unsampled", "1.37"): (0.58, 1.35),
+    ("off", "1.37"): (0.25, 0.25),
+}
+"""Of instructions, ours by those of the hand-written call, for each mode and generation: of the call, and in all."""
 
 
 def response() -> Any:
@@ -141,6 +149,13 @@ def set_up(mode: str) -> Callable[[], object]:
     return processor.force_flush
 
 
+def collect() -> None:
+    """Collect the metrics, if there is an SDK to do it."""
+    from opentelemetry import metrics
+
+    getattr(metrics.get_meter_provider(), "force_flush", lambda: None)()
+
+
 def timed(call: Callable[[], object], calls: int = CALLS) -> float:
     """Return the seconds that one call takes, of this thread's processor time."""
     clock = time.thread_time
@@ -186,25 +201,32 @@ def measure(mode: str, generation: str, rounds: int) -> dict[str, float]:
     }
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
-        once = {}
+        once, later = {}, {}
         for name, case in cases.items():
             gc.collect()
             once[name] = case()
+            later[name] = timed(collect, 1) / CALLS
             flush()
         ratio, aratio = (
             (once["ours"] - once["bare"]) / (once["hand"] - once["bare"]),
             (once["aours"] - once["abare"]) / (once["ahand"] - once["abare"]),
         )
         chunk = (once["ours 101"] - once["stream 101"] - once["ours 1"] + once["stream 1"]) / 100
-        row = {"ratio": ratio, "async ratio": aratio, "ours us": (once["ours"] - once["bare"]) * 1e6}
+        whole = {name: once[name] - once["bare"] + later[name] for name in ("ours", "hand")}
+        row = {
+            "ratio": ratio,
+            "async ratio": aratio,
+            "in all": whole["ours"] / whole["hand"],
+            "ours us": (once["ours"] - once["bare"]) * 1e6,
+        }
         row |= {"hand us": (once["hand"] - once["bare"]) * 1e6, "chunk us": chunk * 1e6}
         for name, value in row.items():
             found.setdefault(name, []).append(value)
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def instructions(call: Callable[[], object], calls: int = 20) -> float:
-    """Return how many instructions of Python's virtual machine one call takes, in this thread."""
+def instructions(call: Callable[[], object], calls: int = 20, then: Callable[[], object] | None = None) -> float:
+    """Return how many instructions of Python's virtual machine a call takes in this thread, with its part of what follows."""
     count = 0
 
     def trace(frame: Any, event: str, _argument: object) -> Any:
@@ -215,9 +237,12 @@ def instructions(call: Callable[[], object], calls: int = 20) -> float:
 
     for _ in range(50):
         call()
+    collect()
     sys.settrace(trace)
     for _ in range(calls):
         call()
+    if then is not None:
+        then()
     sys.settrace(None)
     return count / calls
 
@@ -242,19 +267,22 @@ def count(mode: str, generation: str) -> dict[str, float]:
     ours, aours = verb(bare), verb(abare)
     found = {"hand": instructions(lambda: hand(**ASKED)), "ours": instructions(lambda: ours(**ASKED))}
     found |= {"ahand": instructions(run(ahand)), "aours": instructions(run(aours))}
-    return {**found, "ratio": found["ours"] / found["hand"], "async ratio": found["aours"] / found["ahand"]}
+    whole = [instructions(lambda call=call: call(**ASKED), CALLS, collect) for call in (ours, hand)]
+    ratios = {"ratio": found["ours"] / found["hand"], "async ratio": found["aours"] / found["ahand"]}
+    return {**found, **ratios, "in all": whole[0] / whole[1]}
 
 
 def check() -> None:
     """Print the counts of all modes, and exit with 1 if a ratio is above its limit."""
     wrong = False
-    print(f"{'instructions':<18}{'hand':>8}{'ours':>8}{'ratio':>8}{'async':>8}{'limit':>8}")
-    for (mode, generation), limit in LIMITS.items():
+    print(f"{'instructions':<18}{'hand':>8}{'ours':>8}{'ratio':>8}{'async':>8}{'limit':>8}{'in all':>8}{'limit':>8}")
+    for (mode, generation), (limit, in_all) in LIMITS.items():
         command = [sys.executable, __file__, "--count", "--mode", mode, "--semconv", generation]
         row = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        above = max(row["ratio"], row["async ratio"]) > limit
+        above = max(row["ratio"], row["async ratio"]) > limit or row["in all"] > in_all
         wrong |= above
         numbers = f"{row['hand']:>8.0f}{row['ours']:>8.0f}{row['ratio']:>8.2f}{row['async ratio']:>8.2f}{limit:>8.2f}"
+        numbers += f"{row['in all']:>8.2f}{in_all:>8.2f}"
         print(f"{mode + ' ' + generation:<18}{numbers}{'  above the limit' if above else ''}")
     sys.exit(wrong)
 
@@ -286,10 +314,10 @@ def main() -> None:
         return
     print(f"Python {platform.python_version()} on {platform.machine()}; medians of {options.rounds} interleaved rounds")
     print("added by each call, over the bare function")
-    print(f"{'mode':<18}{'ours/hand':>10}{'async':>8}{'ours us':>10}{'hand us':>10}{'us/chunk':>10}")
+    print(f"{'mode':<18}{'ours/hand':>10}{'async':>8}{'in all':>8}{'ours us':>10}{'hand us':>10}{'us/chunk':>10}")
     for name, row in rows.items():
         times = "".join(f"{row[key]:>10.2f}" for key in ("ours us", "hand us", "chunk us"))
-        print(f"{name:<18}{row['ratio']:>10.2f}{row['async ratio']:>8.2f}{times}")
+        print(f"{name:<18}{row['ratio']:>10.2f}{row['async ratio']:>8.2f}{row['in all']:>8.2f}{times}")
 
 
 if __name__ == "__main__":

@@ -148,6 +148,37 @@ def test_children_of_children_count_for_themselves(tmp_path: Path) -> None:
     assert (found.calls, found.spans, len(found.sessions), len(found.runs)) == ([1, 2, 4], [1, 2, 4], 3, 1)
 
 
+def test_what_waited_for_the_collection_at_the_fork_is_the_parents(tmp_path: Path) -> None:
+    """With providers of the program's own, each process tells its own calls, and nobody a call that was open for both."""
+    code = """
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        def told(reader):
+            data = reader.get_metrics_data()
+            return sum(
+                point.count for resource in data.resource_metrics for scope in resource.scope_metrics
+                for metric in scope.metrics if metric.name == "gen_ai.client.operation.duration"
+                for point in metric.data.data_points
+            )
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
+        asks(1)
+        begun = told(reader)
+        asks(20)
+        with traced_llm_call(provider="openai", model="gpt-5.2"):
+            child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+        else:
+            asks(3)
+        print("parent" if child else "child", told(reader) - begun, flush=True)
+    """
+    with start(tmp_path, code) as process:
+        out, errors = process.communicate(timeout=120)
+    assert (sorted(out.splitlines()), errors) == (["child 3", "parent 21"], "")
+
+
 def test_what_was_open_at_the_fork_is_the_parents_to_end(tmp_path: Path) -> None:
     """The child leaves the operation too, by `SystemExit`, and a span of another library; both are told once.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from opentelemetry.context import Context, create_key
+from opentelemetry.context import Context
 
+from spanguard._core.held import APART, Held, Series
 from spanguard._core.usage import Usage
 from spanguard._core.writers import Attributes, Writer, ignore
 from spanguard.semconv import (
@@ -20,27 +21,23 @@ from spanguard.semconv import (
     GEN_AI_PROVIDER,
     GEN_AI_RESPONSE_MODEL,
     Generation,
-    TokenKind,
+    Metric,
     TokenMetric,
 )
 
 _MOST_SETS: Final = 1000
 _NAMES: Final = (GEN_AI_OPERATION, GEN_AI_PROVIDER, GEN_AI_MODEL, GEN_AI_RESPONSE_MODEL)
 _UNKNOWN: Final[Mapping[str, str]] = {GEN_AI_MODALITY: "unknown"}
-# One exemplar a call, that of its duration: the counts of its tokens stand on the same span. This context has no span; it
-# is not empty, for then the SDK would take the current one.
-_APART: Final = Context({create_key("spanguard-apart"): True})
 
 Key = tuple[str | None, str | None, str | None, str | None]
 """Operation, provider, model asked for, and model that answered."""
 
 
 class _TokenLabels(NamedTuple):
-    record: Writer
+    series: Series
     place: int
     """Which field of `Usage` is recorded."""
-    kind: TokenKind
-    attributes: Attributes
+    tokens: TokenMetric
     modal: bool
     """Whether each modality is counted apart, where it is known."""
 
@@ -49,17 +46,18 @@ class Labels(NamedTuple):
     """The attributes of what is measured of calls that are alike."""
 
     base: Attributes
+    duration: Series
     tokens: tuple[_TokenLabels, ...]
 
 
 class CallMetrics:
     """The instruments of calls, with the attributes of all sets of them that have come up."""
 
-    def __init__(self, generation: Generation, writers: Mapping[str, Writer], tokens: list[TokenMetric]) -> None:
-        self._duration: Final = writers.get(generation.duration.name, ignore)
-        self._first_chunk: Final = writers.get(generation.first_chunk.name, ignore)
-        self._per_chunk: Final = writers.get(generation.per_chunk.name, ignore)
-        self._tokens: Final = [(writers.get(each.metric.name, ignore), each) for each in tokens]
+    def __init__(self, generation: Generation, writers: Mapping[str, Writer], tokens: list[TokenMetric], held: Held) -> None:
+        self._of: Final = generation
+        self._writers: Final = writers
+        self._tokens: Final = tokens
+        self._held: Final = held
         self._labels: Final[dict[Key, Labels]] = {}
 
     def labels(self, key: Key) -> Labels:
@@ -68,37 +66,37 @@ class CallMetrics:
 
     def _made(self, key: Key) -> Labels:
         base: Attributes = {name: value for name, value in zip(_NAMES, key, strict=True) if value}
-        tokens = tuple(
-            _TokenLabels(
-                record,
-                Usage._fields.index(each.kind),
-                each.kind,
-                {**base, **(_UNKNOWN if each.fixed is None else each.fixed)},
-                each.fixed is None,
-            )
-            for record, each in self._tokens
-        )
         if len(self._labels) >= _MOST_SETS:
             self._labels.clear()
-        made = self._labels[key] = Labels(base, tokens)
+        tokens = [self._token_labels(base, each) for each in self._tokens]
+        made = self._labels[key] = Labels(base, self._series(self._of.duration, base), tuple(tokens))
         return made
 
+    def _token_labels(self, base: Attributes, tokens: TokenMetric) -> _TokenLabels:
+        series = self._series(tokens.metric, {**base, **(_UNKNOWN if tokens.fixed is None else tokens.fixed)})
+        return _TokenLabels(series, Usage._fields.index(tokens.kind), tokens, tokens.fixed is None)
+
+    def _series(self, metric: Metric, attributes: Attributes) -> Series:
+        return self._held.series(metric, self._writers.get(metric.name, ignore), attributes)
+
     def record(self, labels: Labels, seconds: float, usage: Usage, error: str | None, within: Context) -> None:
-        """Record how long a call took, and what it used."""
+        """Record how long a call took, with its span as exemplar, and what it used, which stands on that span."""
+        put = self._held.put
         base = labels.base
-        self._duration(seconds, base if error is None else {**base, ERROR_TYPE: error}, within)
-        for record, place, kind, attributes, modal in labels.tokens:
+        series = labels.duration if error is None else self._series(self._of.duration, {**base, ERROR_TYPE: error})
+        put(series, seconds, within)
+        for series, place, tokens, modal in labels.tokens:
             count = usage[place]
             if count is None:
                 continue
             if modal and usage.modal is not None:
-                for modality, part in usage.by_modality(kind).items():
-                    record(part, {**base, GEN_AI_MODALITY: modality}, _APART)
+                for modality, part in usage.by_modality(tokens.kind).items():
+                    put(self._series(tokens.metric, {**base, GEN_AI_MODALITY: modality}), part, APART)
             else:
-                record(count, attributes, _APART)  # type: ignore[arg-type]  # the fields of tokens are counts
+                put(series, count, APART)  # type: ignore[arg-type]  # the fields of tokens are counts
 
     def record_pace(self, labels: Labels, first: float, per_chunk: float | None, within: Context) -> None:
         """Record the seconds that a stream took to its first chunk, and the mean of those between its chunks."""
-        self._first_chunk(first, labels.base, within)
+        self._held.put(self._series(self._of.first_chunk, labels.base), first, within)
         if per_chunk is not None:
-            self._per_chunk(per_chunk, labels.base, within)
+            self._held.put(self._series(self._of.per_chunk, labels.base), per_chunk, within)

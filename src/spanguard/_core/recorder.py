@@ -20,6 +20,7 @@ from opentelemetry.trace import Link, NoOpTracer, Span, SpanKind, Tracer
 from spanguard import semconv
 from spanguard import settings as _settings
 from spanguard._core.border import report
+from spanguard._core.held import Held
 from spanguard._core.measured import CallMetrics
 from spanguard._core.writers import Attributes, Value, Writer, writer
 from spanguard.semconv import Event, Generation, Metric, Severity
@@ -75,9 +76,10 @@ class Recorder:
             for meter, measured in ((ours, semconv.METRICS), (gen_ai, dict.fromkeys(of_calls)))
             for metric in measured
         }
+        self.held: Final = Held(ours, gen_ai)
         self.measures: Final[bool] = _metrics_globals.get("_METER_PROVIDER", True) is not None
         """Whether there is a provider of meters; told after `get_meter`, which loads one that the environment names."""
-        self.calls: CallMetrics = CallMetrics(table, self._writers, tokens)
+        self.calls: CallMetrics = CallMetrics(table, self._writers, tokens, self.held)
 
     def start(
         self,
@@ -99,7 +101,7 @@ class Recorder:
         """Record one measurement, with the span of the context as its exemplar."""
         write = self._writers.get(metric.name)
         if write is not None:
-            write(value, attributes, within)
+            self.held.measure(metric, write, value, attributes, within)
 
     def started(self, attributes: Attributes, within: Context) -> None:
         """Tell the begin of an operation as a log record, if the settings ask for it: a span is told at its end."""
@@ -123,7 +125,7 @@ class Recorder:
         """Return a recorder for a forked child; this one falls silent there, as the parent finishes what it began."""
         heir = copy.copy(self)
         self.inherited = True
-        self._writers, self.calls = {}, CallMetrics(self.generation, {}, [])
+        self._writers, self.calls = {}, CallMetrics(self.generation, {}, [], Held())
         self._ours = self._gen_ai = NoOpTracer()
         return heir
 
@@ -170,8 +172,11 @@ def recorder() -> Recorder:
             for fault in faults:
                 report("settings", f"{fault}; the default is used")
             _settings.use(settings)
-        made = _recorder = Recorder(_settings.in_force or Settings())
-        return made
+        before, _recorder = _recorder, Recorder(_settings.in_force or Settings())
+        made = _recorder
+    if before is not None:
+        before.held.close()
+    return made
 
 
 def _after_fork_in_child() -> None:

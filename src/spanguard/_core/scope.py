@@ -16,13 +16,12 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 from spanguard._core import clock
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Recorder, recorder
-from spanguard._core.switch import leave, switch
+from spanguard._core.switch import SPAN_KEY, leave, switch
 from spanguard._core.usage import Spent
 from spanguard._core.writers import Attributes
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
 
 _KEY: Final = create_key("spanguard-scope")
-_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
 _SWITCH: Final = switch()
 _current, _put, _ = _SWITCH
@@ -75,7 +74,7 @@ class Scope:
     def enclose(self, span: Span) -> None:
         """Make the span the one that what happens in this scope from now on belongs to."""
         # As `set_value(_KEY, self, set_span_in_context(span, outer))`, which copies twice.
-        self._inner = Context({**self.outer, _SPAN_KEY: span, _KEY: self})
+        self._inner = Context({**self.outer, SPAN_KEY: span, _KEY: self})
 
     def elapsed(self) -> int:
         """Nanoseconds since the begin, by the monotonic clock; until the stop, if there was one."""

@@ -7,6 +7,7 @@ from contextvars import Token
 from typing import Any, Final, cast
 
 from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 Switch = tuple[Callable[[], Context], Callable[[Context], Any], Callable[[Any], None]]
 
@@ -15,6 +16,8 @@ def _nothing(context: object = None) -> Any:
     return context
 
 
+SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+"""The key under which a context has its span: a look costs a tenth of `get_current_span`."""
 PASSING: Final[Switch] = (_nothing, _nothing, _nothing)
 """Switches nothing."""
 

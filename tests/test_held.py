@@ -1,0 +1,200 @@
+"""Measurements that wait for the collection: nobody can tell from the metrics, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackT, Histogram, NoOpMeter, NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+
+from spanguard import semconv, settings, traced_llm_call, traced_repair
+from spanguard._core import held
+from spanguard.settings import GENERATIONS, Settings
+from support import Clock, Telemetry, completion
+from test_providers import CALLS, ask, counted, no_providers
+
+
+@pytest.fixture
+def reader() -> Iterator[InMemoryMetricReader]:
+    """The reader of a provider that is new."""
+    with no_providers():
+        made = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([made], shutdown_on_exit=False))
+        yield made
+
+
+def points(data: MetricsData | None, name: str = CALLS) -> list[Any]:
+    """Return the points of a metric."""
+    return [
+        point
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
+
+
+def waiting() -> int:
+    """Return how many values wait."""
+    return sum(len(series.values) for each in held._living() for series in each._series.values())
+
+
+def test_a_measurement_waits_and_every_collection_has_all_that_was_measured_before(reader: InMemoryMetricReader) -> None:
+    """The first of its kind is written at once; the second waits until the metrics are collected."""
+    seen = []
+    for _ in range(3):
+        ask()
+        ask()
+        assert waiting() > 0
+        seen.append(counted(reader.get_metrics_data()))
+        assert waiting() == 0
+    assert seen == [2, 4, 6]
+
+
+def test_a_series_begins_when_its_first_value_was_measured(reader: InMemoryMetricReader) -> None:
+    """And not when it was collected first, or every rate over the first interval would be too high."""
+    before = time.time_ns()
+    ask()
+    after = time.time_ns()
+    ask()
+    (point,) = points(reader.get_metrics_data())
+    assert before <= point.start_time_unix_nano <= after
+    assert point.count == 2
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_value_is_an_exemplar_in_its_bucket_with_the_span_it_belongs_to(
+    telemetry: Telemetry, clock: Clock, generation: str
+) -> None:
+    """A slow call among many quick ones keeps its exemplar, which is why one looks at exemplars."""
+    settings.use(Settings(semconv=generation))
+
+    @traced_llm_call(provider="openai")
+    def takes(seconds: float) -> dict[str, Any]:
+        clock.move(seconds)
+        return completion() | {"span": trace.get_current_span().get_span_context().span_id}
+
+    of = {takes(seconds)["span"]: seconds for seconds in (0.1, 0.1, 7.0, *[0.1] * 50)}
+    (point,) = points(telemetry.metrics_data(), semconv.GENERATIONS[generation].duration.name)
+    assert {exemplar.value for exemplar in point.exemplars} == {0.1, 7.0}
+    assert all(of[exemplar.span_id] == exemplar.value for exemplar in point.exemplars)
+
+
+def test_a_counter_gets_the_sum_with_one_exemplar(telemetry: Telemetry) -> None:
+    """The last value keeps its span, so that the sum leads to a trace."""
+    of_attempts = set()
+    with traced_repair("invoice") as repair:
+        for attempt in repair.attempts(3):
+            with attempt:
+                of_attempts.add(attempt.span.get_span_context().span_id)
+                attempt.validated("schema", passed=attempt.number == 3)
+    found = points(telemetry.metrics_data(), "resilience.validation.results")
+    assert sum(point.value for point in found) == 3
+    assert {exemplar.span_id for point in found for exemplar in point.exemplars} <= of_attempts
+
+
+@pytest.mark.parametrize("most", [0, 1, 7])
+def test_what_finds_too_many_waiting_is_written_at_once(
+    reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The bound is on memory, not on what is counted."""
+    monkeypatch.setattr(held, "MOST", most)
+    for _ in range(20):
+        ask()
+        assert waiting() <= most
+    assert counted(reader.get_metrics_data()) == 20
+
+
+def test_kinds_beyond_the_most_are_written_at_once(reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the second time."""
+    monkeypatch.setattr(held, "MOST_SERIES", 4)
+    for _ in range(3):
+        for number in range(5):
+            ask(model=f"gpt-{number}")
+    assert counted(reader.get_metrics_data()) == 15
+
+
+def test_new_settings_lose_nothing_that_waits(reader: InMemoryMetricReader) -> None:
+    """They make other instruments, in another generation even."""
+    for _ in range(2):
+        for generation in GENERATIONS:
+            settings.use(Settings(semconv=generation))
+            ask()
+            ask()
+    data = reader.get_metrics_data()
+    assert [counted(data, each.duration.name) for each in semconv.GENERATIONS.values()] == [4, 4]
+
+
+def test_a_provider_gets_what_was_measured_for_it() -> None:
+    """Though another one has taken its place before it was collected."""
+    readers = [InMemoryMetricReader(), InMemoryMetricReader()]
+    for times, reader in zip((3, 5), readers, strict=True):
+        with no_providers():
+            metrics.set_meter_provider(MeterProvider([reader], shutdown_on_exit=False))
+            for _ in range(times):
+                ask()
+    assert [counted(reader.get_metrics_data()) for reader in readers] == [3, 5]
+
+
+def test_the_last_collection_of_a_provider_has_all() -> None:
+    """`shutdown` collects once more, which is how a program ends."""
+    with no_providers():
+        reader = InMemoryMetricReader()
+        provider = MeterProvider([reader], shutdown_on_exit=False)
+        metrics.set_meter_provider(provider)
+        ask()
+        ask()
+        kept: list[int] = []
+        reader._receive_metrics = lambda data, **_: kept.append(counted(data))  # type: ignore[method-assign]
+        reader.collect()
+        provider.shutdown()
+    assert kept == [2]
+
+
+class Written(NoOpMeter):
+    """The meter of somebody else's provider: it writes down what it gets and never calls back."""
+
+    def __init__(self) -> None:
+        super().__init__("somebody's")
+        self.values: list[float] = []
+
+    def create_histogram(self, name: str, unit: str = "", description: str = "", **_: object) -> Histogram:
+        """Make an instrument that tells the meter."""
+        made = super().create_histogram(name, unit, description)
+        made.record = lambda value, *_: self.values.append(value) if name == CALLS else None  # type: ignore[method-assign]
+        return made
+
+    def create_observable_gauge(
+        self, name: str, callbacks: Sequence[CallbackT] | None = None, unit: str = "", description: str = ""
+    ) -> Any:
+        """Nothing is to be collected here."""
+        raise AssertionError(name)
+
+
+def test_another_provider_than_the_sdks_is_written_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it would ever call back is not known."""
+    meter = Written()
+    with no_providers():
+        provider = NoOpMeterProvider()
+        monkeypatch.setattr(provider, "get_meter", lambda *_, **__: meter)
+        metrics.set_meter_provider(provider)
+        ask()
+        ask()
+    assert len(meter.values) == 2
+
+
+def test_nothing_shows_of_the_instrument_that_calls_back(reader: InMemoryMetricReader) -> None:
+    """It has no values, so it is no metric."""
+    ask()
+    data = reader.get_metrics_data()
+    assert data is not None
+    names = {
+        metric.name for resource in data.resource_metrics for scope in resource.scope_metrics for metric in scope.metrics
+    }
+    assert names == {CALLS, "gen_ai.client.token.usage"}
