@@ -22,7 +22,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in
 
 from spanguard._core.border import quiet
 from spanguard._core.switch import SPAN_KEY
-from spanguard._core.writers import Value, Writer
+from spanguard._core.writers import Attributes, Writer, ignore
 from spanguard.semconv import Metric
 
 MOST: Final = 100_000
@@ -40,7 +40,7 @@ class Series:
 
     __slots__ = ("attributes", "begun", "listed", "spans", "sums", "values", "write")
 
-    def __init__(self, write: Writer, attributes: Mapping[str, Value], *, sums: bool, listed: bool) -> None:
+    def __init__(self, write: Writer, attributes: Attributes, *, sums: bool, listed: bool) -> None:
         self.write: Final = write
         self.attributes: Final = dict(attributes)
         self.sums: Final = sums
@@ -71,9 +71,10 @@ class Series:
 
 
 class Held:
-    """All that waits for the instruments of some meters."""
+    """All that waits for the instruments of some meters; ``writers`` writes to each, by its name."""
 
-    def __init__(self, *meters: Meter) -> None:
+    def __init__(self, writers: Mapping[str, Writer], *meters: Meter) -> None:
+        self._writers: Final = writers
         self._most = MOST if meters and all(map(_calls_back, meters)) else 0
         self._count = 0
         self._series: dict[tuple[object, ...], Series] = {}
@@ -81,29 +82,24 @@ class Held:
             meter.create_observable_gauge("spanguard.held", [_collected])
         _all[:] = [each for each in _all if each() is not None] + [weakref.ref(self)]
 
-    def measure(
-        self, metric: Metric, write: Writer, value: float, attributes: Mapping[str, Value], within: Context | None
-    ) -> None:
-        """Take one measurement."""
-        if self._most and within is not None:
-            self.put(self.series(metric, write, attributes), value, within)
-        else:
-            write(value, attributes, within)
+    def measure(self, metric: Metric, value: float, attributes: Attributes, within: Context | None) -> None:
+        """Take one measurement, with the span of the context as its exemplar."""
+        self.put(self.series(metric, attributes), value, within)
 
-    def series(self, metric: Metric, write: Writer, attributes: Mapping[str, Value]) -> Series:
+    def series(self, metric: Metric, attributes: Attributes) -> Series:
         """Return the one series of these attributes; beyond the most, one that holds nothing."""
         key = (metric.name, *attributes.items())
         found = self._series.get(key)
         if found is None:
-            sums = metric.kind != "histogram"
-            found = Series(write, attributes, sums=sums, listed=len(self._series) < MOST_SERIES)
-            if found.listed:
+            write, listed = self._writers.get(metric.name, ignore), len(self._series) < MOST_SERIES
+            found = Series(write, attributes, sums=metric.kind != "histogram", listed=listed)
+            if listed:
                 return self._series.setdefault(key, found)
         return found
 
-    def put(self, series: Series, value: float, within: Context) -> None:
-        """Hold a value, with the span of the context as its exemplar; or write it at once."""
-        if self._count >= self._most or not series.begun:
+    def put(self, series: Series, value: float, within: Context | None) -> None:
+        """Hold a value, or write it at once."""
+        if within is None or not series.begun or self._count >= self._most:
             series.begun = series.listed
             series.write(value, series.attributes, within)
             return

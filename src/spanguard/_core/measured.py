@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 
 from spanguard._core.held import APART, Held, Series
 from spanguard._core.usage import Usage
-from spanguard._core.writers import Attributes, Writer, ignore
+from spanguard._core.writers import Attributes
 from spanguard.semconv import (
     ERROR_TYPE,
     GEN_AI_MODALITY,
@@ -21,7 +21,6 @@ from spanguard.semconv import (
     GEN_AI_PROVIDER,
     GEN_AI_RESPONSE_MODEL,
     Generation,
-    Metric,
     TokenMetric,
 )
 
@@ -53,9 +52,8 @@ class Labels(NamedTuple):
 class CallMetrics:
     """The instruments of calls, with the attributes of all sets of them that have come up."""
 
-    def __init__(self, generation: Generation, writers: Mapping[str, Writer], tokens: list[TokenMetric], held: Held) -> None:
+    def __init__(self, generation: Generation, tokens: list[TokenMetric], held: Held) -> None:
         self._of: Final = generation
-        self._writers: Final = writers
         self._tokens: Final = tokens
         self._held: Final = held
         self._labels: Final[dict[Key, Labels]] = {}
@@ -69,21 +67,18 @@ class CallMetrics:
         if len(self._labels) >= _MOST_SETS:
             self._labels.clear()
         tokens = [self._token_labels(base, each) for each in self._tokens]
-        made = self._labels[key] = Labels(base, self._series(self._of.duration, base), tuple(tokens))
+        made = self._labels[key] = Labels(base, self._held.series(self._of.duration, base), tuple(tokens))
         return made
 
     def _token_labels(self, base: Attributes, tokens: TokenMetric) -> _TokenLabels:
-        series = self._series(tokens.metric, {**base, **(_UNKNOWN if tokens.fixed is None else tokens.fixed)})
+        series = self._held.series(tokens.metric, {**base, **(_UNKNOWN if tokens.fixed is None else tokens.fixed)})
         return _TokenLabels(series, Usage._fields.index(tokens.kind), tokens, tokens.fixed is None)
-
-    def _series(self, metric: Metric, attributes: Attributes) -> Series:
-        return self._held.series(metric, self._writers.get(metric.name, ignore), attributes)
 
     def record(self, labels: Labels, seconds: float, usage: Usage, error: str | None, within: Context) -> None:
         """Record how long a call took, with its span as exemplar, and what it used, which stands on that span."""
         put = self._held.put
         base = labels.base
-        series = labels.duration if error is None else self._series(self._of.duration, {**base, ERROR_TYPE: error})
+        series = labels.duration if error is None else self._held.series(self._of.duration, {**base, ERROR_TYPE: error})
         put(series, seconds, within)
         for series, place, tokens, modal in labels.tokens:
             count = usage[place]
@@ -91,12 +86,12 @@ class CallMetrics:
                 continue
             if modal and usage.modal is not None:
                 for modality, part in usage.by_modality(tokens.kind).items():
-                    put(self._series(tokens.metric, {**base, GEN_AI_MODALITY: modality}), part, APART)
+                    self._held.measure(tokens.metric, part, {**base, GEN_AI_MODALITY: modality}, APART)
             else:
                 put(series, count, APART)  # type: ignore[arg-type]  # the fields of tokens are counts
 
     def record_pace(self, labels: Labels, first: float, per_chunk: float | None, within: Context) -> None:
         """Record the seconds that a stream took to its first chunk, and the mean of those between its chunks."""
-        self._held.put(self._series(self._of.first_chunk, labels.base), first, within)
+        self._held.measure(self._of.first_chunk, first, labels.base, within)
         if per_chunk is not None:
-            self._held.put(self._series(self._of.per_chunk, labels.base), per_chunk, within)
+            self._held.measure(self._of.per_chunk, per_chunk, labels.base, within)

@@ -10,7 +10,7 @@ import copy
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from opentelemetry import metrics, trace
@@ -22,7 +22,7 @@ from spanguard import settings as _settings
 from spanguard._core.border import report
 from spanguard._core.held import Held
 from spanguard._core.measured import CallMetrics
-from spanguard._core.writers import Attributes, Value, Writer, writer
+from spanguard._core.writers import Attributes, writer
 from spanguard.semconv import Event, Generation, Metric, Severity
 from spanguard.settings import Settings
 
@@ -71,15 +71,15 @@ class Recorder:
         table = self.generation
         tokens = [each for each in table.tokens if settings.token_histograms or not each.percentiles]
         of_calls = (table.duration, table.first_chunk, table.per_chunk, *(each.metric for each in tokens))
-        self._writers: dict[str, Writer] = {
+        writers = {
             metric.name: writer(meter, metric)
             for meter, measured in ((ours, semconv.METRICS), (gen_ai, dict.fromkeys(of_calls)))
             for metric in measured
         }
-        self.held: Final = Held(ours, gen_ai)
+        self.held: Held = Held(writers, ours, gen_ai)
         self.measures: Final[bool] = _metrics_globals.get("_METER_PROVIDER", True) is not None
         """Whether there is a provider of meters; told after `get_meter`, which loads one that the environment names."""
-        self.calls: CallMetrics = CallMetrics(table, self._writers, tokens, self.held)
+        self.calls: CallMetrics = CallMetrics(table, tokens, self.held)
 
     def start(
         self,
@@ -97,11 +97,9 @@ class Recorder:
         kind = SpanKind.CLIENT if gen_ai or client else SpanKind.INTERNAL
         return tracer.start_span(name, parent, kind, attributes, links, start)
 
-    def measure(self, metric: Metric, value: float, attributes: Mapping[str, Value], within: Context | None) -> None:
+    def measure(self, metric: Metric, value: float, attributes: Attributes, within: Context | None) -> None:
         """Record one measurement, with the span of the context as its exemplar."""
-        write = self._writers.get(metric.name)
-        if write is not None:
-            self.held.measure(metric, write, value, attributes, within)
+        self.held.measure(metric, value, attributes, within)
 
     def started(self, attributes: Attributes, within: Context) -> None:
         """Tell the begin of an operation as a log record, if the settings ask for it: a span is told at its end."""
@@ -125,7 +123,8 @@ class Recorder:
         """Return a recorder for a forked child; this one falls silent there, as the parent finishes what it began."""
         heir = copy.copy(self)
         self.inherited = True
-        self._writers, self.calls = {}, CallMetrics(self.generation, {}, [], Held())
+        self.held = Held({})
+        self.calls = CallMetrics(self.generation, [], self.held)
         self._ours = self._gen_ai = NoOpTracer()
         return heir
 
