@@ -2,7 +2,7 @@
 
     python benchmarks/peers.py [--rounds 20] [--only "spanguard;util-genai"] [--mode on|unsampled|off] [--home DIR]
 
-Each contestant runs in a process and a virtual environment of its own, made under ``--home`` at the first run (pip, network).
+Each contestant runs in a process and a virtual environment of its own, made under ``--home`` at the first run (network).
 All processes live at once; in each round every one is measured once, in shuffled order, while the others wait. A measurement
 is what the calls cost over the bare function in the same process, of the thread's own processor time; the ratio is taken to
 the hand-written contestant in the same round, and the table shows medians. One that cannot be installed or run is left out,
@@ -275,6 +275,31 @@ def traceloop(sdk: Sdk) -> Call:
     return call
 
 
+def mlflow(sdk: Sdk) -> Call:
+    # The way over OTLP, which needs no tracking server; the endpoint is never asked, as the exporter is ours.
+    os.environ |= {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9/v1/traces"}
+    os.environ |= {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    if sdk.mode == "unsampled":
+        os.environ["MLFLOW_TRACE_SAMPLING_RATIO"] = "0.0"
+    import mlflow as library
+    from mlflow.tracing import provider
+
+    provider.get_otlp_exporter = sdk.exporter
+    if sdk.mode == "off":
+        library.tracing.disable()
+
+    def call() -> object:
+        with library.start_span("chat", span_type="LLM", attributes=request_attributes()) as span:
+            answer = bare(**ASKED)
+            span.set_attributes(response_attributes(answer))
+            return answer
+
+    if sdk.mode != "off":
+        call()
+        sdk.flush = provider.provider.get().force_flush
+    return call
+
+
 def openlit(sdk: Sdk) -> Call:
     import openlit as library
 
@@ -311,6 +336,7 @@ CONTESTANTS = {
     "logfire": Contestant(("logfire",), logfire, "18 attributes"),
     "langfuse": Contestant(("langfuse",), langfuse, "5 attributes of its own, some of them JSON"),
     "traceloop": Contestant(("traceloop-sdk", "httpx"), traceloop, "7 attributes"),
+    "mlflow": Contestant(("mlflow-tracing",), mlflow, "10 attributes and some of its own"),
     "openlit": Contestant(("openlit",), openlit, "10 attributes"),
 }
 
@@ -345,6 +371,17 @@ def work(name: str, mode: str) -> None:
 # ---------------------------------------------------------------------------------------------------------------- the field
 
 
+def installer(home: Path) -> str:
+    """Return uv, which is installed for this if it is not at hand: pip tries versions of some peers' dependencies for hours."""
+    if found := shutil.which("uv"):
+        return found
+    tool = home / "uv" / "bin" / "uv"
+    if not tool.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home / "uv")], check=True)
+        subprocess.run([str(tool.with_name("python")), "-m", "pip", "install", "--quiet", "uv"], check=True)
+    return str(tool)
+
+
 def environment(home: Path, packages: tuple[str, ...]) -> Path:
     """Return the Python of an environment with these packages, made unless it is there."""
     label = "spanguard" if packages is OURS else "-".join(each for each in packages if each not in SDK) or "hand"
@@ -352,9 +389,7 @@ def environment(home: Path, packages: tuple[str, ...]) -> Path:
     python = directory / "bin" / "python"
     if not (directory / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        if uv := shutil.which("uv"):  # where it is at hand: pip tries versions of some peers' many dependencies for hours
-            install = [uv, "pip", "install", "--quiet", "--python", str(python)]
+        install = [installer(home), "pip", "install", "--quiet", "--python", str(python)]
         wanted = [item for each in packages for item in (("-e", each) if Path(each).is_dir() else (each,))]
         subprocess.run([*install, *wanted], check=True, timeout=600)
         (directory / "complete").touch()
