@@ -372,7 +372,7 @@ def work(name: str, mode: str) -> None:
 
 
 def installer(home: Path) -> str:
-    """Return uv, which is installed for this if it is not at hand: pip tries versions of some peers' dependencies for hours."""
+    """Return uv, installed for this if it is not at hand: pip tries versions of some peers' dependencies for hours."""
     if found := shutil.which("uv"):
         return found
     tool = home / "uv" / "bin" / "uv"

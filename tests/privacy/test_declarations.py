@@ -35,6 +35,16 @@ def _nothing_declared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     declared.edition += 1
 
 
+def test_what_is_declared_again_is_no_new_edition() -> None:
+    """A new one makes the guard forget what it has cleaned, and instrumentations declare with every call."""
+    declared.declare("checkout-7", keys=["shop.plan"])
+    before = declared.edition
+    declared.declare("checkout-7", keys=["shop.plan"])
+    assert declared.edition == before
+    declared.declare("checkout-8")
+    assert declared.edition > before
+
+
 def test_the_projects_own_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, models and keys of the table in the working directory's pyproject.toml."""
     (tmp_path / "pyproject.toml").write_text(PROJECT)

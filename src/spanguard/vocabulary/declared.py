@@ -43,9 +43,11 @@ def declare(*names: str, keys: Iterable[str] = ()) -> None:
         if not name or len(name) > LONGEST:
             raise ValueError(f"a declared name has 1 to {LONGEST} characters, not {len(name)}")
     global edition
+    before = len(_clear), len(_keys)
     _clear.update(map(str.__str__, names))
     _keys.update(map(str.__str__, keys))
-    edition += 1
+    if (len(_clear), len(_keys)) != before:
+        edition += 1  # what is declared again must not cost the guard what it remembers
 
 
 def is_declared(name: str) -> bool:
