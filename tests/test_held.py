@@ -87,7 +87,7 @@ def test_a_value_is_an_exemplar_in_its_bucket_with_the_span_it_belongs_to(
 
 
 def test_a_counter_gets_the_sum_with_one_exemplar(telemetry: Telemetry) -> None:
-    """The last value keeps its span, so that the sum leads to a trace."""
+    """The first value that waits keeps its span, so that the sum leads to a trace."""
     of_attempts = set()
     with traced_repair("invoice") as repair:
         for attempt in repair.attempts(3):

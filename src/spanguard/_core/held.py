@@ -49,7 +49,7 @@ class Series:
         self.begun: bool = False
         self.values: list[float] = []
         self.spans: dict[int, tuple[float, SpanContext]] = {}
-        """The last value that belongs to a span, for each power of two: the SDK keeps one exemplar a bucket."""
+        """The first value that belongs to a span, for each power of two: the SDK keeps one exemplar a bucket."""
 
     def settle(self) -> None:
         """Write what waits: a counter's values as their sum, but for those that have an exemplar."""
@@ -105,10 +105,11 @@ class Held:
             return
         self._count += 1  # threads may lose some; it need not be exact
         series.values.append(value)
-        span = within.get(SPAN_KEY)
-        if span is not None:
-            place = 0 if series.sums else int(value * _FINE).bit_length()
-            series.spans[place] = value, cast("Span", span).get_span_context()
+        place = 0 if series.sums else int(value * _FINE).bit_length()
+        if place not in series.spans:
+            span = within.get(SPAN_KEY)
+            if span is not None:
+                series.spans[place] = value, cast("Span", span).get_span_context()
 
     def settle(self) -> None:
         """Write all that waits."""

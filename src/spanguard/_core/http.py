@@ -42,13 +42,20 @@ class HttpFacts(NamedTuple):
 
     def over(self, other: HttpFacts) -> HttpFacts:
         """Return these facts, completed from the others where these are unknown."""
+        if self == _NOTHING:
+            return other
         known = {name: value for name, value in self._asdict().items() if value is not None}
         return other._replace(**known)
 
 
+_NOTHING: Final = HttpFacts()
+_NO_DETAILS: Final = _NOTHING[4:]
+_OK: Final = range(200, 300)
+
+
 def instrumented() -> bool:
     """Whether an HTTP instrumentation of OpenTelemetry is loaded, which makes the CLIENT spans itself."""
-    return any(name in sys.modules for name in _INSTRUMENTATIONS)
+    return not sys.modules.keys().isdisjoint(_INSTRUMENTATIONS)
 
 
 def read_http(response: object) -> HttpFacts:
@@ -69,7 +76,8 @@ def read_http(response: object) -> HttpFacts:
         url=url or None,
         from_cache=_flag(found.get("from_cache", getattr(response, "from_cache", None))),
         revalidated=_flag(found.get("revalidated", getattr(response, "revalidated", None))),
-        retry_after=_retry_after(getattr(response, "headers", None)),
+        # Nobody waits after an answer that came, and looking headers up costs as much as all the rest.
+        retry_after=None if status in _OK else _retry_after(getattr(response, "headers", None)),
     )
 
 
@@ -108,6 +116,14 @@ def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
         (semconv.HTTP_RESEND, resent or None),
         (semconv.SERVER_ADDRESS, host_name(facts.host)),
         (semconv.URL_ID, _url_id(facts.url)),
+    )
+    if facts[4:] != _NO_DETAILS:
+        known += _details(facts)
+    return {key: value for key, value in known if value is not None}
+
+
+def _details(facts: HttpFacts) -> tuple[tuple[str, Value | None], ...]:
+    return (
         (semconv.FROM_CACHE, _flag(facts.from_cache)),
         (semconv.REVALIDATED, _flag(facts.revalidated)),
         (semconv.STALE, _flag(facts.stale)),
@@ -116,7 +132,6 @@ def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
         (semconv.BREAKER_STATE, _one_of(semconv.BREAKER_STATES, facts.breaker_state)),
         (semconv.BREAKER_RESULT, _one_of(semconv.BREAKER_RESULTS, facts.breaker_result)),
     )
-    return {key: value for key, value in known if value is not None}
 
 
 def _url_id(url: object) -> str | None:
