@@ -105,6 +105,8 @@ class Held:
             return
         self._count += 1  # threads may lose some; it need not be exact
         series.values.append(value)
+        if within is APART:
+            return
         place = 0 if series.sums else int(value * _FINE).bit_length()
         if place not in series.spans:
             span = within.get(SPAN_KEY)
