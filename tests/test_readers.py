@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanguard._core.border import ask
 from spanguard._core.readers.reading import Reading
 from spanguard._core.readers.response import read
 from spanguard._core.readers.stream import StreamReader
@@ -31,28 +30,20 @@ def alike(value: Any) -> Any:
     return [alike(each) for each in value] if isinstance(value, list) else value
 
 
-class Stream:
-    """Hands chunks to a reader as `Call.follow` does, which is spared a call for each chunk."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.reader = StreamReader(lambda: self.count)
-
-    def take(self, chunk: object) -> None:
-        """Hand one chunk over."""
-        self.count += 1
-        if self.count > self.reader.wants:
-            ask("response", self.reader.look)
-        self.reader.kept.append(chunk)
+def taken(chunks: Iterable[object]) -> StreamReader:
+    """Return a reader that has taken these chunks."""
+    reader = StreamReader()
+    take = reader.taker()
+    for each in chunks:
+        take(each)
+    return reader
 
 
 def streamed(chunks: Sequence[object]) -> Reading:
     """Read chunks as a stream."""
-    stream = Stream()
-    for chunk in chunks:
-        stream.take(chunk)
-    assert stream.reader.count == len(chunks)
-    return stream.reader.read()
+    reader = taken(chunks)
+    assert reader.count == len(chunks)
+    return reader.read()
 
 
 @pytest.fixture(params=["mapping", "object"])
@@ -178,6 +169,28 @@ def test_a_choice_that_broke_off_among_others_is_an_error() -> None:
     assert streamed([chunk(0)]).finish_reasons == ()
 
 
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 10, 16, 17, 100])
+def test_a_stream_of_any_length_says_the_same(count: int, form: Any) -> None:
+    """Azure begins with a chunk of no choice; model and id come first, the finish reason and usage last."""
+    first = {"id": "", "model": "", "choices": [], "prompt_filter_results": []}
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    chunks = [*[chunk(0)] * (count - 1), chunk(0, "stop"), usage]
+    assert streamed([form(each) for each in chunks]) == Reading(Usage(3, 4), "gpt-5.2", "chatcmpl-1", ("stop",))
+    reading = streamed([form(each) for each in (first, *chunks)])
+    assert (reading.usage, reading.finish_reasons) == (Usage(3, 4), ("stop",))
+
+
+def test_a_reason_that_comes_early_is_not_forgotten(form: Any) -> None:
+    """Some servers go on sending chunks when they have told why the answer ended."""
+    assert streamed([form(each) for each in (chunk(0), chunk(0, "length"), *[chunk(0)] * 100)]).finish_reasons == ("length",)
+
+
+def test_a_choice_that_comes_alone_in_its_chunk_counts_from_any_chunk_at_the_begin(form: Any) -> None:
+    """The second choice shows in the eighth chunk, and ends far from both ends."""
+    chunks = [*[chunk(0)] * 7, chunk(1), *[chunk(0)] * 50, chunk(1, "length"), *[chunk(0)] * 50, chunk(0, "stop")]
+    assert streamed([form(each) for each in chunks]).finish_reasons == ("stop", "length")
+
+
 def test_events_of_the_stream_managers_are_read(form: Any) -> None:
     """`chat.completions.stream` wraps chunks in events; `responses.stream` carries the response so far."""
     usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
@@ -262,6 +275,14 @@ def test_chunks_of_langchain_add_up(parts: list[tuple[int, int]]) -> None:
     """Each chunk counts its own, however many there are."""
     usage = streamed([message("AIMessageChunk", *part) for part in parts]).usage
     assert usage == Usage(sum(sent for sent, _ in parts), sum(got for _, got in parts), sum(sent // 2 for sent, _ in parts))
+
+
+@pytest.mark.parametrize("before", [1, 2, 7])
+@pytest.mark.parametrize("count", [1, 5, 9, 40])
+def test_chunks_of_langchain_add_up_behind_other_chunks(before: int, count: int) -> None:
+    """Each counts once, also those that were held when it was seen that they are to be added up."""
+    usage = streamed([*["text"] * before, *[message("AIMessageChunk", 2, 1)] * count]).usage
+    assert usage == Usage(2 * count, count, count)
 
 
 def test_tokens_of_langchain_by_kind() -> None:
@@ -377,10 +398,7 @@ def test_a_chunk_that_raises_costs_the_reading_and_not_the_stream() -> None:
         def choices(self) -> Iterator[Any]:
             raise RuntimeError("secret")
 
-    stream = Stream()
-    for _ in range(200):
-        stream.take(Hostile())
-    assert stream.count == 200
+    assert taken(Hostile() for _ in range(200)).count == 200
 
 
 def test_what_a_class_computes_is_read_too() -> None:

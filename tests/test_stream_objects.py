@@ -11,6 +11,7 @@ import inspect
 import io
 import pickle
 import threading
+import weakref
 from abc import ABCMeta
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, TypeVar
@@ -445,6 +446,36 @@ class AsyncHanding(AsyncCounter):
 
     def __aiter__(self) -> Any:
         return self._generate()
+
+
+@pytest.mark.parametrize("way_out", ["read", "closed"])
+def test_an_object_around_a_generator_has_its_own_close_again(telemetry: Telemetry, way_out: str) -> None:
+    """When its stream has ended; it is freed as soon as nobody has it, and not by the collector."""
+    stream: Any = ask(lambda: Generating([1, 2]))()
+    assert (stream.close.__name__, stream.close.__doc__) == ("close", Generating.close.__doc__)
+    if way_out == "closed":
+        next(stream)
+        assert stream.close() == "closed"
+    assert list(stream) == ([2] if way_out == "closed" else [1, 2])
+    assert "close" not in vars(stream)
+    freed = weakref.ref(stream)
+    gc.disable()
+    try:
+        del stream
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_an_object_with_a_close_of_its_own_keeps_it(telemetry: Telemetry) -> None:
+    """One that somebody put there, on this object alone."""
+    stream: Any = Generating([1, 2])
+    stream.close = own = lambda: "own"
+    assert ask(lambda: stream)() is stream
+    assert stream.close() == "own"
+    assert ending(telemetry) == ("UNSET", "cancelled", "GeneratorExit", 0)
+    assert list(stream) == [1, 2]
+    assert stream.close is own
 
 
 @pytest.mark.parametrize("kind", [AsyncCounter, AsyncGenerating, AsyncHanding])

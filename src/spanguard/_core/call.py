@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, Final
 
-from spanguard._core import clock
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.prices import price
@@ -51,8 +50,6 @@ class Call(Scope):
     _response: object = None
     _stream: StreamReader | None = None
     _closed_early: bool = False
-    _first_ticks: int | None = None
-    _last_ticks: int = 0
     _counted: tuple[object, ...] = ()
     _priced: bool = False
 
@@ -140,24 +137,11 @@ class Call(Scope):
             asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(asked[GEN_AI_TOP_K])  # type: ignore[arg-type]
         self.open_span(f"{operation} {model}" if model else operation, asked)
 
-    def follow(self) -> Callable[[object], None] | None:
-        """Hear that the answer is a stream; return what takes its chunks, and does next to nothing for each."""
-        if not self.started:
-            return None
-        reader = self._stream = StreamReader(lambda: number)
-        keep, ticks, number = reader.kept.append, clock.ticks, 0
-
-        def chunk(chunk: object) -> None:
-            nonlocal number
-            number += 1
-            self._last_ticks = now = ticks()
-            if number > reader.wants:
-                if number == 1:
-                    self._first_ticks = now
-                ask("response", reader.look)
-            keep(chunk)
-
-        return chunk
+    def follow(self) -> StreamReader | None:
+        """Hear that the answer is a stream; return what reads its chunks."""
+        if self.started:
+            self._stream = StreamReader()
+        return self._stream
 
     def returned(self, value: object) -> None:
         """Take what the function returned."""
@@ -248,8 +232,8 @@ class Call(Scope):
         if stream is not None:
             attributes[CHUNKS] = stream.count
             attributes[GEN_AI_STREAM] = True
-            if self._first_ticks is not None:
-                attributes[GEN_AI_FIRST_CHUNK] = (self._first_ticks - self._start_ticks) / _SECOND
+            if stream.first is not None:
+                attributes[GEN_AI_FIRST_CHUNK] = (stream.first - self._start_ticks) / _SECOND
         if self._closed_early:
             attributes[CLOSED_EARLY] = True
 
@@ -282,9 +266,9 @@ class Call(Scope):
         calls, within = self.recorder.calls, self.inner
         labels = calls.labels((self._operation, provider, self._model, model))
         calls.record(labels, elapsed / _SECOND, usage, error and error.type, within)
-        stream, first = self._stream, self._first_ticks
-        if stream is not None and first is not None:
-            per_chunk = (self._last_ticks - first) / (stream.count - 1) / _SECOND if stream.count > 1 else None
+        stream = self._stream
+        if stream is not None and (first := stream.first) is not None:
+            per_chunk = (stream.last - first) / (stream.count - 1) / _SECOND if stream.count > 1 else None
             calls.record_pace(labels, (first - self._start_ticks) / _SECOND, per_chunk, within)
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from spanguard._core.leaving import Hold, aleft, apart, collecting, left
 from spanguard._core.request import AS_WRITTEN
 from spanguard._core.scope import Scope
-from spanguard._core.switch import PASSING, leave, switch
+from spanguard._core.switch import PASSING, switch
 
 Function = Callable[..., Any]
 Parameters = inspect.Signature
@@ -50,7 +50,8 @@ _GENERATOR: Final = """
 def make(_start):
     def traced({parameters}):
         inner, hold = _start{given}
-        scope, take = hold.scope, hold.take
+        scope, number, last, wants = hold.scope, 0, 0, 0
+        keep, look, ticks = hold.listen(lambda: (number, last))
         context = scope.inner
         current, put, back = _switch() if scope.started else _passing
         send, throw, argument, closing = inner.send, inner.throw, None, None
@@ -67,11 +68,16 @@ def make(_start):
                 _end(scope, raised, closing and _left(closing))
                 raise
             finally:
-                argument = closing = None
+                if argument is not None:
+                    argument = closing = None
                 context = current()
                 back(token)
-            if take is not None:
-                take(item)
+            if keep is not None:
+                last = ticks()
+                number += 1
+                if number > wants:
+                    wants = look()
+                keep(item)
             try:
                 argument = yield item
                 step = send
@@ -88,10 +94,11 @@ _ASYNC_GENERATOR: Final = """
 def make(_start):
     async def traced({parameters}):
         inner, hold = _start{given}
-        scope, take = hold.scope, hold.take
+        scope, number, last, wants = hold.scope, 0, 0, 0
+        keep, look, ticks = hold.listen(lambda: (number, last))
         context = scope.inner
-        switching = _switch() if scope.started else _passing
-        put, closing = switching[1], None
+        current, put, back = _switch() if scope.started else _passing
+        asend, closing = inner.asend, None
         pending = _first(inner)
         while True:
             token = hold.token = put(context)
@@ -105,15 +112,24 @@ def make(_start):
                 raise
             finally:
                 closing = pending = None
-                context = _leave(switching, token, context)
-            if take is not None:
-                take(item)
+                left = current()
+                try:
+                    back(token)
+                    context = left
+                except (ValueError, RuntimeError):  # closed from elsewhere, where nothing was set
+                    pass
+            if keep is not None:
+                last = ticks()
+                number += 1
+                if number > wants:
+                    wants = look()
+                keep(item)
             try:
-                pending = inner.asend((yield item))
+                pending = asend((yield item))
             except GeneratorExit as thrown:
                 pending, closing = inner.athrow(thrown), thrown
                 if _collecting():
-                    switching, put = _passing, _passing[1]
+                    current, put, back = _passing
             except BaseException as thrown:
                 pending = inner.athrow(thrown)
     return traced
@@ -212,7 +228,7 @@ def _written(signature: inspect.Signature) -> tuple[str, str] | None:
 
 _D: Final = None  # stands for each default, which is set afterwards
 # As the templates call them.
-_switch, _passing, _leave, _left, _aleft, _collecting = switch, PASSING, leave, left, aleft, collecting
+_switch, _passing, _left, _aleft, _collecting = switch, PASSING, left, aleft, collecting
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:

@@ -61,6 +61,7 @@ class _Following:
 
     def __init__(self, scope: Scope, cls: type, listening: type, follow: Follow) -> None:
         self.hold = Hold(scope)
+        self.take = None if self.hold.reader is None else self.hold.reader.taker()
         self.follow = follow
         self.idle = threading.Lock()
         self._cls = cls
@@ -86,8 +87,8 @@ class _Following:
         if last:
             self.end(stream, None)
             return item
-        if self.hold.take is not None:
-            self.hold.take(item)
+        if self.take is not None:
+            self.take(item)
         if type(stream) is not self._listening:
             self.let_go(stream).finish()
         return item

@@ -20,6 +20,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from spanguard._core.errors import StreamAbandoned
+from spanguard._core.readers.stream import Listening, Tally
 from spanguard._core.scope import SILENT, Scope, current_scope
 from spanguard._core.switch import leave, switch
 
@@ -29,22 +30,30 @@ _collecting: set[int] = set()
 class Hold:
     """Held by whatever works on a stream, for its scope: when nobody holds it any more, the stream was abandoned."""
 
-    __slots__ = ("__weakref__", "scope", "take", "token")
+    __slots__ = ("__weakref__", "reader", "scope", "token", "undo")
 
     def __init__(self, scope: Scope, *, chunks: bool = True) -> None:
         self.scope = scope
-        self.take = scope.follow() if chunks else None
         self.token: Any = None
+        self.undo: Callable[[], None] | None = None
+        """What is to be done when the stream has ended, whatever became of the scope."""
+        self.reader = scope.follow() if chunks else None
         if scope.started:
             if not _open:
                 watch()
             _open.add(self)
+
+    def listen(self, tally: Tally) -> Listening | tuple[None, None, None]:
+        """Return what whoever has a chunk works with, if anybody is to hear of chunks; ``tally`` tells how many came."""
+        return (None, None, None) if self.reader is None else self.reader.listen(tally)
 
     def release(self) -> None:
         """Hold the scope no more: it has ended, or somebody else holds it."""
         self.scope = SILENT
 
     def __del__(self) -> None:
+        if self.undo is not None:
+            self.undo()
         scope = self.scope
         if scope.started and not scope.done:
             if self.token is not None and current_scope() is scope:

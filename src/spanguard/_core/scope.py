@@ -6,9 +6,9 @@ operation it belongs to, in threads and tasks alike, wherever the context goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import Token
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from opentelemetry.context import Context, create_key, set_value
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusCode, set_span_in_context
@@ -20,6 +20,9 @@ from spanguard._core.switch import SPAN_KEY, leave, switch
 from spanguard._core.usage import Spent
 from spanguard._core.writers import Attributes
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
+
+if TYPE_CHECKING:
+    from spanguard._core.readers.stream import StreamReader
 
 _KEY: Final = create_key("spanguard-scope")
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
@@ -100,8 +103,8 @@ class Scope:
     def finish(self, error: BaseException | None = None) -> None:
         """End the work; the exception is the one that leaves it. Only the first time counts."""
 
-    def follow(self) -> Callable[[object], None] | None:
-        """Hear that the work goes on as a stream; return what wants to hear of each chunk, if anything does."""
+    def follow(self) -> StreamReader | None:
+        """Hear that the work goes on as a stream; return what reads its chunks, if anything does."""
         return None
 
     def returned(self, value: object) -> None:

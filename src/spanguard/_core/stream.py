@@ -64,9 +64,7 @@ def _follow(result: object, scope: Scope) -> object:
     """Return what to hand out instead of a result that works on, or None for a result that is complete."""
     cls = type(result)  # not what an object says of its class
     if cls in _GENERATORS:
-        hold = Hold(scope)
-        drive = driver if cls is GeneratorType else async_driver
-        return _alike(result, drive(lambda _args, _kwargs: (result, hold))())
+        return _driven(result, Hold(scope))
     if cls is CoroutineType:
         return _alike(result, _wait(cast("Coroutine[Any, Any, object]", result), Hold(scope, chunks=False)))
     if hasattr(cls, "add_done_callback") and hasattr(cls, "cancelled"):
@@ -79,41 +77,59 @@ def _follow_object(result: object, scope: Scope) -> object:
     # The streams of the openai and anthropic SDKs iterate over a generator in `_iterator`, whoever iterates over them.
     inside = getattr(result, "__dict__", None)
     if type(inside) is dict and type(inside.get("_iterator")) in _GENERATORS:
-        inside["_iterator"] = followed = _follow(inside["_iterator"], scope)
-        _hear_close(result, inside, followed, scope)
+        hold = Hold(scope)
+        inside["_iterator"] = followed = _driven(inside["_iterator"], hold)
+        _hear_close(inside, getattr(result, "close", None), followed, hold)
         return result
     return result if follow_iterator(result, scope, _follow) else None
 
 
-def _hear_close(stream: Any, inside: dict[str, Any], followed: Any, scope: Scope) -> None:
+def _driven(inner: object, hold: Hold) -> object:
+    """Return a generator that runs another one in the scope that is held."""
+    return _alike(inner, _driver(plain=type(inner) is GeneratorType)(inner, hold))
+
+
+@functools.cache
+def _driver(*, plain: bool) -> Callable[[object, Hold], object]:
+    return (driver if plain else async_driver)(lambda args, _kwargs: (args[0], args[1]))
+
+
+def _hear_close(inside: dict[str, Any], own: Callable[..., Any] | None, followed: Any, hold: Hold) -> None:
     """End the scope when the program closes the stream, by `close` or at the end of a ``with``.
 
     That closes the connection and not the generator, which holds the stream that holds it: only the collector would end it.
     """
-    own = getattr(stream, "close", None)
     if own is None:
         return
+    scope, before = hold.scope, inside.get("close")
 
     def closed() -> None:
         # The generator closes the stream itself, too, when it has read all.
         if not getattr(followed, "gi_running", False) and not getattr(followed, "ag_running", False):
             scope.stopped_early(GeneratorExit())
 
-    @functools.wraps(own)
     def close_now(*args: Any, **kwargs: Any) -> object:
         try:
             return own(*args, **kwargs)
         finally:
             closed()
 
-    @functools.wraps(own)
     async def aclose_now(*args: Any, **kwargs: Any) -> object:
         try:
             return await own(*args, **kwargs)
         finally:
             closed()
 
-    inside["close"] = aclose_now if inspect.iscoroutinefunction(own) else close_now
+    def undo() -> None:
+        # Otherwise the stream would hold itself, with all of its response, until a collector comes.
+        if inside.get("close") is close:
+            del inside["close"]
+            if before is not None:
+                inside["close"] = before
+
+    inside["close"] = close = aclose_now if inspect.iscoroutinefunction(own) else close_now
+    functools.update_wrapper(close, own, ("__name__", "__qualname__", "__doc__"), ())
+    hold.undo = undo
 
 
 def _alike(original: Any, followed: Any) -> object:

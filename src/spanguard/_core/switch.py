@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from contextvars import Token
 from typing import Any, Final, cast
@@ -22,6 +23,7 @@ PASSING: Final[Switch] = (_nothing, _nothing, _nothing)
 """Switches nothing."""
 
 
+@functools.cache
 def switch() -> Switch:
     """Return what reads the current context, sets it, and takes a setting back."""
     token = cast("object", attach(get_current()))

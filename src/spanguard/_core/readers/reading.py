@@ -55,6 +55,11 @@ def getter(source: object) -> Get:
     return (_WAYS.get(cls) or _way(cls))(source)
 
 
+def way(cls: type) -> Way:
+    """Return what makes the getter of any object of a class."""
+    return _WAYS.get(cls) or _way(cls)
+
+
 def _of_mapping(source: Any) -> Get:
     return source.get  # type: ignore[no-any-return]
 

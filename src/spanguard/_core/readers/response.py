@@ -12,7 +12,7 @@ from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, finish_
 
 def read(response: object) -> Reading:
     """Read a whole response. Never raises for an unknown shape; may raise what the object's own attributes raise."""
-    if response is None or isinstance(response, PLAIN):
+    if response is None or issubclass(type(response), PLAIN):
         return UNREAD
     reading = _shaped(getter(response), response)
     library = of_library(type(response))

@@ -2,57 +2,110 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from spanguard._core import clock
+from spanguard._core.border import ask
 from spanguard._core.readers import anthropic
-from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, finish_reasons, getter
+from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, Way, finish_reasons, getter, one_reason, way
 from spanguard._core.readers.response import read
 from spanguard._core.usage import NOTHING
 
 LAST: Final = 8
-"""How many chunks at the end are read whole: usage and most finish reasons come last. No others are held."""
-_BEGIN: Final = 16
-"""So many chunks at the begin show whether there are several choices, which come in turns."""
+"""How many chunks at the end are read whole: usage and most finish reasons come last. No others are held.
+
+As many at the begin show whether there are several choices, which come in turns.
+"""
+_ALL: Final = 2**30 - 1
+"""More chunks than a stream has; comparisons with a larger number are slow."""
+_ONE: Final = {0}
 _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
+
+Tally = Callable[[], tuple[int, int]]
+"""Tells how many chunks there were, and when the last one came."""
+Listening = tuple[Callable[[object], None], Callable[[], int], Callable[[], int]]
+
+
+def _none() -> tuple[int, int]:
+    return 0, 0
 
 
 class StreamReader:
     """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one."""
 
-    __slots__ = ("_tally", "_together", "kept", "wants")
+    __slots__ = ("_tally", "_together", "_wants", "first", "kept")
 
-    def __init__(self, tally: Callable[[], int]) -> None:
-        self._tally = tally
+    def __init__(self) -> None:
         self.kept: Final[deque[object]] = deque(maxlen=LAST)
-        """The last chunks: whoever has one counts it, calls `look` if there are more than it `wants`, and appends it."""
-        self.wants = 0
+        """The last chunks."""
+        self.first: int | None = None
+        """When the first chunk came."""
+        self._tally: Tally = _none
+        self._wants = 0
         self._together = _Together()
 
     @property
     def count(self) -> int:
         """How many chunks there were."""
-        return self._tally()
+        return self._tally()[0]
 
-    def look(self) -> None:
-        """Look at the chunk that is about to be let go, if it can say anything."""
-        number, together = self.count - LAST, self._together
-        if number <= 0:
-            self.wants = LAST
-        elif number == 1:
-            together.take(self.kept[0])
-        elif number <= _BEGIN + 1 or together.in_every_chunk:
+    @property
+    def last(self) -> int:
+        """When the last chunk came."""
+        return self._tally()[1]
+
+    def listen(self, tally: Tally) -> Listening:
+        """Return what whoever has a chunk needs, and need not call for each: what keeps it, what looks, and the clock.
+
+        A chunk that comes is timed and counted; if there are now more than was wanted, which is none at first, ``look`` is
+        called, which returns how many are wanted next; then the chunk is kept.
+        """
+        self._tally = tally
+        return self.kept.append, self.look, clock.ticks
+
+    def taker(self) -> Callable[[object], None]:
+        """Return what takes a chunk, for who can afford a call for each."""
+        number = last = wants = 0
+        keep, look, ticks = self.listen(lambda: (number, last))
+
+        def take(chunk: object) -> None:
+            nonlocal number, last, wants
+            last = ticks()
+            number += 1
+            if number > wants:
+                wants = look()
+            keep(chunk)
+
+        return take
+
+    def look(self) -> int:
+        """Look at what is held, if it can say anything, before a chunk is kept; return how many chunks are not looked at."""
+        ask("response", self._look)
+        return self._wants
+
+    def _look(self) -> None:
+        (number, now), together = self._tally(), self._together
+        if number <= LAST:
+            self.first, self._wants = now, LAST
+            return
+        if number > LAST + 1:
             together.glance(self.kept[0])
-        else:
-            self.wants = sys.maxsize
+            return
+        together.take(self.kept[0])
+        together.peek(self.kept)
+        if not together.in_every_chunk:
+            self._wants = _ALL
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
-        for chunk in self.kept:
-            self._together.take(chunk)
-        return self._together.reading()
+        chunks, together = list(self.kept), self._together
+        if chunks and self.count <= LAST:
+            together.take(chunks.pop(0))
+        for chunk in together.telling(chunks):
+            together.take(chunk)
+        return together.reading()
 
 
 class _Together:
@@ -68,12 +121,13 @@ class _Together:
 
     def take(self, chunk: object) -> None:
         """Read all that a chunk says."""
-        if isinstance(chunk, PLAIN):
+        if issubclass(type(chunk), PLAIN):
             return
         get = getter(chunk)
         if self._choices(get):
             if self._reading is UNREAD or get("usage") is not None or get("candidates") is not None:
-                self._reading = read(chunk)._replace(finish_reasons=()).over(self._reading)
+                usage, model, own_id, _, provider = read(chunk)
+                self._reading = Reading(usage, model, own_id, (), provider).over(self._reading)
             return
         kind = get("type")
         if kind == "chunk":  # an event of openai's `chat.completions.stream` around the chunk as it came
@@ -89,9 +143,46 @@ class _Together:
             reading = self._add(read(chunk)) if kind == "AIMessageChunk" else read(chunk)
         self._reading = reading.over(self._reading)
 
+    def telling(self, chunks: Iterable[object]) -> Iterable[object]:
+        """Return those chunks that can say something: most are a piece of the one answer, and that is quickly told."""
+        if self._reading is UNREAD or 0 not in self._reasons:
+            return chunks
+        found: list[object] = []
+        kind = part = None  # of most chunks the same
+        of_chunk: Way = getter
+        of_choice: Way = getter
+        for chunk in chunks:
+            if type(chunk) is not kind:
+                kind = type(chunk)
+                of_chunk = way(kind)
+            get = of_chunk(chunk)
+            choices = get("choices")
+            if type(choices) is list and len(choices) == 1 and get("usage") is None:
+                choice = choices[0]
+                if type(choice) is not part:
+                    part = type(choice)
+                    of_choice = way(part)
+                within = of_choice(choice)
+                if within("finish_reason") is None and within("index") == 0:
+                    continue
+            found.append(chunk)
+        return found
+
+    def peek(self, chunks: Iterable[object]) -> None:
+        """Read what any of these chunks says of other choices than one; counts to be added up are left for `glance`."""
+        for chunk in self.telling(chunks):
+            if issubclass(type(chunk), PLAIN):
+                continue
+            get = getter(chunk)
+            if not self._choices(get):
+                kind = get("type")
+                self.in_every_chunk |= kind == "AIMessageChunk"
+                if kind == "chunk":
+                    self.take(chunk)
+
     def glance(self, chunk: object) -> None:
         """Read what can stand in any chunk: the end of one choice of several, and counts that are to be added up."""
-        if isinstance(chunk, PLAIN):
+        if issubclass(type(chunk), PLAIN):
             return
         get = getter(chunk)
         if not self._choices(get) and get("type") in ("AIMessageChunk", "chunk"):
@@ -99,9 +190,9 @@ class _Together:
 
     def reading(self) -> Reading:
         """Return the sum of it."""
-        reasons = finish_reasons(self._reasons[index] for index in sorted(self._reasons))
-        whole = Reading(self._added, finish_reasons=reasons)
-        return whole.over(self._reading)
+        told = self._reasons
+        reasons = one_reason(told[0]) if told.keys() == _ONE else finish_reasons([told[index] for index in sorted(told)])
+        return Reading(self._added, finish_reasons=reasons).over(self._reading)
 
     def _add(self, reading: Reading) -> Reading:
         self.in_every_chunk = True
