@@ -3,8 +3,9 @@
 Two programs, each a process of its own with `configure()` and an OTLP receiver (HTTP, on loopback) in another process.
 `paced` records 50 spans of 12 attributes at a time and waits for them to be sent: what the caller's thread pays, and what
 the other threads of the process use for each span (guard, encoding, sending). `flood` has eight threads make spans as fast
-as they can, against an endpoint that answers and against one that does not: each span has to be delivered, in the spool, or
-counted as dropped, and memory has to stay within its bound. Nothing here fails; the last column says whether sums are equal.
+as they can, for an endpoint that answers, for one that does not, and for the local store: each span has to be delivered, in
+the spool or the store, or counted as dropped, and memory has to stay within its bound. Nothing here fails; the last column
+says whether sums are equal.
 """
 
 from __future__ import annotations
@@ -130,29 +131,35 @@ def taken(endpoint: str) -> tuple[int, int]:
 
 
 def ran(kind: str, number: int, endpoint: str) -> tuple[dict, int]:
-    """Run a program; return what it says, and how many of its spans wait in the spool."""
+    """Run a program; return what it says, and how many of its spans wait in the spool, or without endpoint are stored."""
+    from spanguard.store import Database
     from spanguard.store.spool import status
 
     with tempfile.TemporaryDirectory() as directory:
+        store = Path(directory) / "telemetry.db"
         environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_METRICS_EXPORTER": "none"}
-        environment |= {"SPANGUARD_STORE": str(Path(directory) / "telemetry.db")}
+        environment |= {"SPANGUARD_STORE": str(store)}
         command = [sys.executable, "-c", PROGRAM, kind, str(number)]
         told = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
         file = Path(directory) / "spool.db"
-        waiting = sum(each.items for each in status(file).waiting) if file.exists() else 0
-    return told, waiting
+        kept = sum(each.items for each in status(file).waiting) if file.exists() else 0
+        if not endpoint:
+            with Database.open(store, read_only=True) as database:
+                kept = int(database.rows("SELECT count(*) FROM spans")[0][0])
+    return told, kept
 
 
 def flood(number: int, endpoint: str, *, answers: bool) -> None:
     """Print what became of a flood."""
     before = taken(endpoint)[0] if answers else 0
-    told, spooled = ran("flood", number, endpoint)
+    told, kept = ran("flood", number, endpoint)
     delivered = taken(endpoint)[0] - before if answers else 0
     dropped = sum(told["dropped"].values())
-    equal = "equal" if delivered + spooled + dropped == told["made"] else "NOT EQUAL"
+    equal = "equal" if delivered + kept + dropped == told["made"] else "NOT EQUAL"
+    where, what = ("store", "no endpoint") if not endpoint else ("spool", f"endpoint {'answers' if answers else 'is down'}")
     reasons = ", ".join(f"{reason} {items:,}" for reason, items in told["dropped"].items()) or "-"
-    print(f"flood, endpoint {'answers' if answers else 'is down'}: {told['made'] / told['seconds']:,.0f} spans a second")
-    print(f"  made {told['made']:,} = delivered {delivered:,} + in the spool {spooled:,} + dropped {dropped:,}: {equal}")
+    print(f"flood, {what}: {told['made'] / told['seconds']:,.0f} spans a second")
+    print(f"  made {told['made']:,} = delivered {delivered:,} + in the {where} {kept:,} + dropped {dropped:,}: {equal}")
     print(f"  dropped: {reasons}")
     print(f"  peak memory {told['memory']:.0f} MB, before the flood {told['memory before']:.0f} MB")
 
@@ -174,6 +181,7 @@ def main() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = found.getsockname()[1]
     flood(asked.spans, f"http://127.0.0.1:{port}", answers=False)
+    flood(asked.spans, "", answers=False)
 
 
 if __name__ == "__main__":

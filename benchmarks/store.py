@@ -152,14 +152,16 @@ def one_writer(here):
     tracer = TracerProvider(resource=Resource({semconv.RUN_ID: "b"}), shutdown_on_exit=False).get_tracer(semconv.SCOPE_GENAI)
     about = {semconv.GEN_AI_OPERATION: "chat", semconv.GEN_AI_PROVIDER: "openai", semconv.GEN_AI_MODEL: "gpt-5.2"}
     about |= {semconv.GEN_AI_INPUT: 100, semconv.GEN_AI_OUTPUT: 20, semconv.CALL_COST: 0.5, semconv.ATTEMPT_NUMBER: 1}
-    made = [tracer.start_span("chat gpt-5.2", attributes=about) for _ in range(ROWS)]
-    for span in made:
-        span.end()
-    seconds, _ = timed(lambda: [exporter.export(made[place : place + BATCH]) for place in range(0, ROWS, BATCH)])
+    seconds = 0.0
+    for _ in range(ROWS // BATCH):  # no program has more of them in memory than its queue holds
+        made = [tracer.start_span("chat gpt-5.2", attributes=about) for _ in range(BATCH)]
+        for span in made:
+            span.end()
+        seconds += timed(lambda made=made: exporter.export(made))[0]
     exporter.shutdown()
     say(
         "one writer, spans of the SDK through the guard",
-        f"{ROWS / seconds:,.0f} spans/s",
+        f"{ROWS // BATCH * BATCH / seconds:,.0f} spans/s",
         ">= 25,000 spans/s",
         ROWS / seconds >= 25_000,
     )

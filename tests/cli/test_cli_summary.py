@@ -314,6 +314,17 @@ def test_a_date_is_utc(text) -> None:
     assert _Time().convert(text, None, None) == 1_795_238_040 * 10**9
 
 
+@pytest.mark.parametrize("text", ["0001-01-01", "9999-12-31T23:59-23:59", "99999999999999999999d", "0001-01-01T00:00+14:00"])
+def test_a_time_that_no_store_can_compare_with_is_the_nearest_that_it_can(store, run, text) -> None:
+    """Everything or nothing: a number that is too large is no reason to fail."""
+    assert 0 <= _Time().convert(text, None, None) < 2**63
+    result = run("summary", "--store", store, "--since", text, "--json")
+    assert (result.exit_code, bool(json.loads(result.output)["statistics"]["requests"]["count"])) == (
+        0,
+        not text.startswith("9999-"),
+    )
+
+
 def test_a_run_of_association_is_a_run_too(record, run) -> None:
     """It has spans alone, of which its figures and traces are."""
     recorder = record()

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,20 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTracePartialSuccess, ExportTraceServiceResponse
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogRecordExporter
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from otlp_receiver import GrpcReceiver, HttpReceiver, UnsteadyReceiver
 from spanguard.cli import main
-from spanguard.pipeline.queues import CountingQueue, left, watch
 from spanguard.pipeline.spooling import SpoolingSpanExporter, spooling
 from spanguard.pipeline.spooling_partial import rejected
 from spanguard.settings import Settings
 from spanguard.store import Database
 from spanguard.store.drops import dropped
 from spanguard.store.losses import losses
+from spanguard.store.queues import CountingQueue, Queued, left, watch
 from spanguard.store.selection import Selection
 from spanguard.store.spool import Place, Status, status
 
@@ -114,9 +116,15 @@ def test_the_queues_of_this_sdk_are_known(kind: Callable[..., Any]) -> None:
 FLOOD = """
 import json, sys, threading
 import spanguard
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 from spanguard.store.losses import losses
-pipeline = spanguard.configure(service_name="shop")
+if sys.argv[1:] == ["instrument"]:  # what opentelemetry-instrument does by its distro
+    from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+    from spanguard.pipeline.resend import post_instrument
+    _OTelSDKConfigurator().configure()
+    post_instrument()
+else:
+    pipeline = spanguard.configure(service_name="shop")
 tracer = trace.get_tracer("test")
 
 def work():
@@ -128,7 +136,11 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-assert not pipeline.shutdown(60)
+if sys.argv[1:] == ["instrument"]:
+    trace.get_tracer_provider().shutdown()
+    metrics.get_meter_provider().shutdown()
+else:
+    assert not pipeline.shutdown(60)
 print(sum(items for items, about in losses() if about["resilience.telemetry.drop_reason"] == "queue_full"))
 """
 
@@ -138,10 +150,11 @@ def flood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
     """Run a program of eight threads that make 16,000 spans, with a short queue; returns how many it says were dropped."""
     monkeypatch.chdir(tmp_path)
 
-    def run(**environment: str) -> int:
+    def run(*arguments: str, **environment: str) -> int:
         for name, value in {"OTEL_BSP_MAX_QUEUE_SIZE": "64", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "32", **environment}.items():
             monkeypatch.setenv(name, value)
-        done = subprocess.run([sys.executable, "-c", FLOOD], capture_output=True, text=True, timeout=120, check=True)
+        command = [sys.executable, "-c", FLOOD, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         return int(done.stdout)
 
     return run
@@ -168,6 +181,90 @@ def test_a_flood_of_spans_is_delivered_or_counted_in_the_spool(flood: Callable[.
     assert spool(tmp_path).counts["traces", "queue_full"] == spool(tmp_path).dropped == missing
     told = [attributes for name, attributes, _ in receiver.points if name == "resilience.telemetry.dropped"]
     assert {"resilience.telemetry.signal": "traces", "resilience.telemetry.drop_reason": "queue_full"} in told
+
+
+def _exporters(name: str) -> dict[str, str]:
+    return {f"OTEL_{signal}_EXPORTER": name for signal in ("TRACES", "METRICS", "LOGS")}
+
+
+def test_a_flood_is_counted_also_where_the_sdk_made_the_queue(flood: Callable[..., int], tmp_path: Path) -> None:
+    """`opentelemetry-instrument` with the exporters `spanguard`."""
+    missing = flood("instrument", **_exporters("spanguard"))
+    assert missing > 0
+    with Database.open(tmp_path / ".spanguard" / "telemetry.db", read_only=True) as store:
+        assert dropped(store, Selection()) == {"spans": missing}
+        told = store.rows("SELECT sum(value) FROM metric_points WHERE name = 'resilience.telemetry.dropped'")[0][0]
+        assert told == missing
+        assert store.rows("SELECT count(*) FROM spans")[0][0] + missing == 16_000
+    assert f"{missing:,} items were lost before they were in the store" in CliRunner().invoke(main, ["summary"]).stdout
+
+
+def test_a_flood_is_counted_in_the_spool_also_where_the_sdk_made_the_queue(flood: Callable[..., int], tmp_path: Path) -> None:
+    """`opentelemetry-instrument` with the exporters `spanguard_otlp`."""
+    with HttpReceiver() as receiver:
+        missing = flood("instrument", **_exporters("spanguard_otlp"), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    assert missing > 0
+    assert len(receiver.spans) + missing == 16_000
+    assert spool(tmp_path).counts["traces", "queue_full"] == missing
+    assert {"resilience.telemetry.signal": "traces", "resilience.telemetry.drop_reason": "queue_full"} in [
+        attributes for name, attributes, _ in receiver.points if name == "resilience.telemetry.dropped"
+    ]
+
+
+class _Counted(Queued):
+    """An exporter that knows what it was told."""
+
+    def __init__(self) -> None:
+        self.exported = self.told = 0
+
+    def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._seek_queue("traces", batch[0].resource)
+        self.exported += len(batch)
+        return SpanExportResult.SUCCESS
+
+    def overflowed(self, items: int, resource: Resource | None) -> None:
+        self.told += items
+
+    def shutdown(self) -> None: ...
+
+    def force_flush(self, timeout_millis: int = 0) -> bool:
+        return True
+
+
+def test_a_queue_that_is_at_work_is_taken_over_with_what_is_in_it() -> None:
+    """By an exporter that was not there when its processor was made; nothing is exported twice or forgotten."""
+    exporter: Any = _Counted()
+    processor = BatchSpanProcessor(exporter, max_queue_size=4, max_export_batch_size=2, schedule_delay_millis=600_000)
+    begun = spans(9)
+    for span in begun[:3]:
+        processor._batch_processor._queue.appendleft(span)
+    processor.force_flush()
+    assert (exporter.exported, exporter.told) == (3, 0)
+    for span in begun[3:]:
+        processor._batch_processor._queue.appendleft(span)
+    processor.force_flush()
+    processor.shutdown()  # type: ignore[no-untyped-call]
+    assert (exporter.exported, exporter.told) == (7, 2)
+
+
+def test_what_a_thread_still_puts_into_the_old_queue_is_found_there() -> None:
+    """It had that queue in its hand when the new one took its place."""
+    told: list[int] = []
+    old: deque[int] = deque([2, 1], 3)
+    queue = CountingQueue(3, told.append, old)
+    queue.look()
+    old.appendleft(3)
+    assert [queue.pop(), queue.pop()] == [1, 2]
+    queue.look()
+    assert (queue.pop(), told) == (3, [])
+
+
+def test_an_exporter_that_no_queue_is_before_finds_none() -> None:
+    """Nor does it look a second time."""
+    exporter: Any = _Counted()
+    for span in spans(2):
+        SimpleSpanProcessor(exporter).on_end(span)
+    assert (exporter.exported, exporter.told) == (2, 0)
 
 
 # -------------------------------------------------------------------------------------------------------- taken in part

@@ -181,6 +181,56 @@ def test_no_cell_is_too_odd(tmp_path, parquet):
     assert found == cells
 
 
+# What others put where a number is expected, in the attribute `http.response.status_code`.
+STATUSES = [("200", 200), (200, 200), (200.0, 200), (1.5, None), ("OK", None), (2**70, None), ([1, "x"], None), (None, None)]
+
+
+@pytest.mark.parametrize("parquet", [False, pytest.param(True, marks=duckdb)])
+def test_what_is_no_number_is_none(tmp_path, parquet):
+    """Somebody else's attribute does not keep a whole table from being written."""
+    known = {"resource_id": 1, "scope": "s", "name": "GET", "kind": "CLIENT", "start_ns": 1, "end_ns": 2, "status": "UNSET"}
+    rows = [
+        {
+            **known,
+            "trace_id": bytes([place] * 16),
+            "span_id": bytes(8),
+            "attributes": json.dumps({semconv.HTTP_STATUS: status}),
+        }
+        for place, (status, _) in enumerate(STATUSES)
+    ]
+    with Database.open(tmp_path / "t.db") as database:
+        spans = [tuple(row.get(column) for column in COLUMNS["spans"]) for row in rows]
+        database.write({"resources": [(1, "r", "shop", "{}")], "spans": spans})
+        (file,) = export_tables(database, tmp_path, ["http_attempts"], Selection(), parquet=parquet)
+    if parquet:
+        import duckdb
+
+        found = [status for (status,) in duckdb.sql(f"SELECT status FROM '{file.path}'").fetchall()]
+    else:
+        found = [row["status"] for row in lines(Path(file.path))]
+    wanted = [number for _, number in STATUSES]
+    assert found in (wanted, wanted[:-1])  # a span without a status may be no HTTP attempt
+
+
+@duckdb
+def test_what_duckdb_refuses_is_an_error_that_says_so(tmp_path):
+    """A row that another program has broken; what stands in it is not repeated."""
+    known = {"resource_id": 1, "scope": "s", "kind": "CLIENT", "start_ns": 1, "end_ns": 2, "status": "UNSET"}
+    known |= {"trace_id": bytes(16), "span_id": bytes(8), "name": "n", "user": "secret"}
+    known |= {"attributes": json.dumps({semconv.GEN_AI_RESPONSE_ID: "\ud800"})}
+    with Database.open(tmp_path / "t.db") as database:
+        database.write({"resources": [(1, "r", "shop", "{}")]})
+        with database.transaction() as connection:
+            names = ", ".join(known)
+            places = ", ".join("?" * len(known))
+            connection.execute(f"INSERT INTO spans ({names}) VALUES ({places})", list(known.values()))
+            connection.execute("UPDATE spans SET name = CAST(x'ff22' AS TEXT)")
+        with pytest.raises(StoreError, match="was not written") as caught:
+            export_tables(database, tmp_path, ["spans"], Selection(), parquet=True)
+    assert "secret" not in str(caught.value)
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_without_duckdb_it_says_what_to_install(database, tmp_path, monkeypatch):
     """Parquet is an extra."""
     monkeypatch.setitem(sys.modules, "duckdb", None)
@@ -277,6 +327,59 @@ def test_packed_files_and_lists_of_requests_are_read(database, tmp_path):
         assert first.rows["spans"] == len(database.rows("SELECT 1 FROM spans"))
     assert (first.unreadable, sum(told)) == (0, len(packed))
     assert (sum(torn.rows.values()), torn.unreadable) == (0, 1)
+
+
+def _histogram(counts: list[object], bounds: list[object], **more: object) -> dict[str, object]:
+    point = {"startTimeUnixNano": "1", "timeUnixNano": "5", "count": "3", "sum": 1.5, "bucketCounts": counts}
+    data = {"aggregationTemporality": 1, "dataPoints": [{**point, "explicitBounds": bounds, **more}]}
+    metric = {"name": "gen_ai.client.operation.duration", "unit": "s", "histogram": data}
+    return {"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]}
+
+
+def _imported(tmp_path: Path, *requests: object) -> Path:
+    modes.use("strict")  # the fixture puts it back
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, requests)))
+    with Database.open(tmp_path / "t.db") as database:
+        import_lines(database, tmp_path / "in.jsonl")
+    return tmp_path / "t.db"
+
+
+BOUNDS = list(semconv.GENERATIONS["1.37"].duration.boundaries)
+
+
+def test_a_histogram_need_not_state_its_extremes(tmp_path):
+    """They are optional in OTLP, and many writers leave them out."""
+    with Database.open(_imported(tmp_path, _histogram([3, *[0] * len(BOUNDS)], BOUNDS)), read_only=True) as database:
+        (row,) = database.rows("SELECT count, sum, min, max FROM metric_points")
+    assert tuple(row) == (3, 1.5, None, None)
+
+
+@pytest.mark.parametrize("counts", [[], [1, 2], [1] * 40])
+def test_a_histogram_whose_counts_do_not_fit_its_bounds_keeps_its_number(tmp_path, counts):
+    """Each of them has a count more than bounds, or none can be read."""
+    with Database.open(_imported(tmp_path, _histogram(counts, BOUNDS)), read_only=True) as database:
+        told = statistics(database, Selection())
+    assert (told.requests.count, told.latency.model.average, told.latency.model.p95) == (3, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        _histogram([float("inf")], []),
+        _histogram([1], [], timeUnixNano=float("inf")),
+        {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "x"}]}]}]},
+        {
+            "resourceSpans": [
+                {"scopeSpans": [{"spans": [{"traceId": "1", "spanId": "2", "startTimeUnixNano": float("inf")}]}]}
+            ]
+        },
+    ],
+)
+def test_numbers_that_are_none_make_a_line_unreadable(tmp_path, broken):
+    """The others are read."""
+    (tmp_path / "in.jsonl").write_text(f"{json.dumps(broken)}\n{'[' * 100_000}\n{json.dumps({'resourceSpans': []})}\n")
+    with Database.open(tmp_path / "t.db") as database:
+        assert import_lines(database, tmp_path / "in.jsonl").unreadable == 2
 
 
 def test_other_writers_are_read_too(tmp_path):

@@ -6,8 +6,10 @@ import pytest
 from opentelemetry.trace import StatusCode, set_span_in_context
 
 from spanguard import semconv
-from spanguard.store import Database, StoreError, runs, trace, traces
-from spanguard.store.columns import PROMOTED
+from spanguard.store import Database, StoreError, queries, runs, trace, traces
+from spanguard.store.columns import COLUMNS, PROMOTED
+from spanguard.store.queries import Wanted
+from spanguard.store.retention import purge
 
 CALL = {semconv.GEN_AI_OPERATION: "chat", semconv.GEN_AI_INPUT: 100, semconv.GEN_AI_OUTPUT: 20, semconv.CALL_COST: 0.5}
 
@@ -163,6 +165,35 @@ def test_the_beginning_of_an_id_is_enough(path):
         assert trace(database, "d") == trace(database, "no hex") == trace(database, "0" * 33) == []
         with pytest.raises(StoreError, match="several traces whose id begins with 'ab'"):
             trace(database, "ab")
+
+
+def write(database, *numbers):
+    """Write traces of one span each, by a number that they begin with and at."""
+    known = {"resource_id": 1, "scope": "s", "kind": "CLIENT", "status": "UNSET", "name": "n", "attributes": "{}"}
+    rows = ({**known, "trace_id": bytes([n] * 16), "span_id": bytes(8), "start_ns": n, "end_ns": n} for n in numbers)
+    spans = [tuple(row.get(column) for column in COLUMNS["spans"]) for row in rows]
+    database.write({"resources": [(1, "r", "shop", "{}")], "spans": spans})
+
+
+def test_a_trace_that_is_deleted_while_it_is_listed_is_left_out(path, monkeypatch):
+    """Retention may come between the look for traces and the look into one of them."""
+    with Database.open(path) as database:
+        write(database, 1, 2, 3)
+        whole = queries._spans
+        monkeypatch.setattr(queries, "_spans", lambda db, each: [] if each == bytes([2] * 16) else whole(db, each))
+        assert [row.start_ns for row in traces(database)] == [3, 1]
+        assert [row.start_ns for row in queries.finished_since(database, 0, Wanted())[0]] == [1, 3]
+
+
+def test_who_follows_a_store_that_is_purged_sees_what_comes_after(path):
+    """The numbers of rows begin anew then."""
+    with Database.open(path) as database:
+        write(database, 1, 2, 3)
+        mark = queries.last_span(database)
+        purge(database)
+        write(database, 4)
+        found, _ = queries.finished_since(database, mark, Wanted())
+        assert [row.trace_id[:2] for row in found] == ["04"]
 
 
 def test_runs_come_newest_first(start, read):

@@ -16,7 +16,8 @@ from spanguard import semconv
 from spanguard.store import Database
 from spanguard.store.columns import COLUMNS
 from spanguard.store.groups import groups
-from spanguard.store.selection import WINDOWS, Selection, last
+from spanguard.store.points import called_by
+from spanguard.store.selection import WINDOWS, Selection, last, window_of
 from spanguard.store.statistics import statistics
 from spanguard.store.trend import SPIKE_ERRORS, compare, finer, spikes, trend
 from stores import refilled
@@ -43,6 +44,12 @@ class Call:
     received: int
     cost: float
     cached: str
+    given_up: bool = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody did not wait for it; points do not carry that."""
+        return self.given_up and self.error is None
 
     @property
     def seconds(self) -> float:
@@ -64,6 +71,7 @@ calls_ = st.lists(
         received=st.integers(0, 5_000),
         cost=st.integers(0, 1_000).map(lambda millionths: millionths / 1e6),
         cached=st.sampled_from(["hit", "miss", "stale", "bypass"]),
+        given_up=st.booleans(),
     ),
     min_size=1,
     max_size=40,
@@ -95,6 +103,7 @@ def span(call: Call, number: int, resource: int) -> tuple[object, ...]:
         "start_ns": call.at,
         "end_ns": call.at + call.milliseconds * 10**6,
         "status": "ERROR" if call.error else "UNSET",
+        "outcome": "cancelled" if call.cancelled else None,
         "error_type": call.error,
         "operation": "chat",
         "provider": call.provider,
@@ -213,7 +222,8 @@ def test_groups_are_sums_of_their_calls(store, calls, by):
         assert (group.requests, group.errors) == (len(own), errors)
         assert (group.input_tokens, group.output_tokens) == (sum(c.sent for c in own), sum(c.received for c in own))
         assert math.isclose(group.error_rate, errors / len(own))
-        assert math.isclose(group.success_rate or 0, 1 - errors / len(own), abs_tol=1e-12)
+        waited_for = [call.error is None for call in own if not call.cancelled]
+        assert group.success_rate == (sum(waited_for) / len(waited_for) if waited_for else None)
         assert math.isclose(group.cost or 0, sum(call.cost for call in own), abs_tol=1e-9)
         assert math.isclose(group.latency.average, sum(seconds) / len(own))
         assert math.isclose(group.latency.min, min(seconds))
@@ -287,6 +297,53 @@ def test_spikes_are_windows_with_many_errors(store, calls):
     errors = {hour: sum(call.error is not None for call in own) for hour, own in hours.items()}
     many = {hour for hour, number in errors.items() if number >= SPIKE_ERRORS}
     assert found == {hour for hour in many if errors[hour] / len(hours[hour]) >= 2 * usual}
+
+
+@law
+@given(calls=calls_, window=st.sampled_from([*WINDOWS]))
+def test_cancelled_calls_are_no_successes(store, calls, window):
+    """Nor failures: the success rate of a window is of the calls that somebody waited for."""
+    found = groups(written(store, calls), Selection(), "window", window)
+    for each in found:
+        own = [call for call in calls if begin(call.at, window) == int(each.key) and not call.cancelled]
+        assert each.success_rate == (sum(call.error is None for call in own) / len(own) if own else None)
+
+
+@law
+@given(
+    calls=st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=4),
+    errors=st.lists(st.integers(0, 9), min_size=4, max_size=4),
+)
+def test_calls_are_counted_as_in_groups(store, calls, errors):
+    """In much less time: deltas, and cumulative points by how much they grow."""
+    rows = []
+    for place, (error, counts) in enumerate([("429", errors), *((None, each) for each in calls)]):
+        by = {
+            semconv.GEN_AI_OPERATION: "chat",
+            semconv.GEN_AI_MODEL: f"m{place}",
+            **({semconv.ERROR_TYPE: error} if error else {}),
+        }
+        for hour, count in enumerate(counts):
+            grown, delta = sum(counts[: hour + 1]), place % 2
+            known = dict(zip(COLUMNS["metric_points"], histogram(CALL, 1, DURATION, by, 1.0), strict=True))
+            known |= {
+                "count": count if delta else grown,
+                "counts": json.dumps([count if delta else grown, *[0] * len(BOUNDS)]),
+            }
+            known |= {
+                "temporality": "DELTA" if delta else "CUMULATIVE",
+                "start_ns": BEGIN,
+                "time_ns": BEGIN + hour * 3600 * 10**9,
+            }
+            rows.append(tuple(known.values()))
+    database = refilled(store, {"resources": [(1, "r", "shop", "{}")], "metric_points": rows})
+    for selection in (Selection(), Selection(None, BEGIN + 2 * 3600 * 10**9), Selection("r"), Selection("x")):
+        found = called_by(database, selection, window_of("p.time_ns", "hour"))
+        grouped = groups(database, selection, "window")
+        assert {str(each): counts for each, counts in found.items()} == {g.key: (g.requests, g.errors) for g in grouped}
+
+
+CALL = Call(BEGIN, "r", "u", "s", "openai", "m", None, 10, 1, 1, 0, "hit")
 
 
 def test_a_spike_is_found(store):

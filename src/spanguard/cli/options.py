@@ -33,14 +33,18 @@ class _Time(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Read it."""
         text = str(value).strip()
         if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-            return time.time_ns() - int(float(ago[1]) * _UNITS[ago[2]] * 1e9)
+            return _bounded(time.time() - float(ago[1]) * _UNITS[ago[2]])
         try:
             # A `Z` at the end is understood from Python 3.11 on.
             when = datetime.fromisoformat(re.sub("Z$", "+00:00", text))
         except ValueError:
             self.fail("expected 90s, 15m, 1h, 2d, 1w, or a date and time as 2026-11-21T05:14", param, ctx)
-        seconds = (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()
-        return min(int(seconds * 1e6) * 1000, 2**63 - 1)  # what the store can compare with
+        return _bounded((when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def _bounded(seconds: float) -> int:
+    """Return a time in ns that the store can compare with."""
+    return max(0, min(int(min(seconds, 1e10) * 1e6) * 1000, 2**63 - 1))
 
 
 TIME: Final[object] = _Time()

@@ -72,8 +72,8 @@ def summary(
 ) -> None:
     """Sum up the last hour, or a run: rates, latency, tokens, cost, errors, retries, caches, breakers, users, trends.
 
-    Counts and rates come from metrics, which are never sampled; users, spaces, error categories and costs from spans. Rates
-    are 0 where nothing was attempted, and empty where nobody knows.
+    Counts and rates come from metrics, which are never sampled; users, spaces, error categories, costs and cancellations
+    from spans. Rates are 0 where nothing was attempted, and empty where nobody knows.
 
     Exits with 0, with 1 if there is nothing of the kind in the store, with 2 if there is no store or it cannot be read. The
     object that --json prints is described in docs/cli.md.

@@ -11,20 +11,17 @@ import uuid
 from pathlib import Path
 from typing import Final, Literal
 
-from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.resources import Resource
 
 from spanguard import semconv, settings
 from spanguard.pipeline.destinations import Destinations, Signal, choose
 from spanguard.pipeline.forked import INSTANCE, new_session
 from spanguard.pipeline.providers import SIGNALS, make, put_in_place
-from spanguard.pipeline.queues import look
 from spanguard.pipeline.running import Pipeline
 from spanguard.privacy.guard import begin, declare_environment
 from spanguard.privacy.modes import Mode
 from spanguard.settings import Settings, SettingsError, parse, sdk_disabled
-from spanguard.store.losses import losses
+from spanguard.store.queues import tell_of_losses
 
 _log: Final = logging.getLogger("spanguard")
 _lock = threading.Lock()
@@ -111,7 +108,7 @@ def _start(wanted: Settings, service_name: str | None, destinations: Destination
     providers = make(destinations, resource)
     settings.use(wanted)
     put_in_place(providers)
-    _count_losses()
+    tell_of_losses()
     where: dict[Signal, str] = {
         signal: destinations.describe(signal) if signal in providers else "the provider that the program has set"
         for signal in SIGNALS
@@ -120,18 +117,6 @@ def _start(wanted: Settings, service_name: str | None, destinations: Destination
     pipeline = Pipeline(providers, where, wanted.exit_timeout)
     pipeline.shut_down_at_exit()
     return pipeline
-
-
-def _count_losses() -> None:
-    """Let what is lost on the way be collected, as a metric of ours."""
-    meter = metrics.get_meter(semconv.SCOPE, semconv.VERSION, schema_url=semconv.SCHEMA_URL)
-    metric = semconv.DROPPED
-    meter.create_observable_counter(metric.name, [_observed], metric.unit, metric.brief)
-
-
-def _observed(_options: CallbackOptions) -> list[Observation]:
-    look()
-    return [Observation(items, attributes) for items, attributes in losses()]
 
 
 def _settings(given: dict[str, object]) -> Settings:

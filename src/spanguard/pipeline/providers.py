@@ -19,11 +19,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 
 from spanguard.pipeline.destinations import DEBUG, STORE, Destinations, Exporter, Signal
 from spanguard.pipeline.forked import GuardedOwnSpans
-from spanguard.pipeline.queues import watch
 from spanguard.pipeline.resend import ResendCountProcessor, add
 from spanguard.privacy.exporters import GuardedLogExporter, GuardedMetricExporter
 from spanguard.privacy.processors import trust_at_start
-from spanguard.store.losses import lost
+from spanguard.store.queues import overflowed, watch
 
 SIGNALS: Final[tuple[Signal, ...]] = ("traces", "metrics", "logs")
 
@@ -43,6 +42,9 @@ _LONGEST_MS: Final = 366 * 86_400_000
 # A store at hand need not be spared as a network is: what a program did is there to see within a second or two.
 _STORE_DELAY_MS: Final = 1000
 _STORE_METRICS_MS: Final = 5000
+
+# Four times the SDK's: a burst that is over before the exporting thread has had its turn. About 26 MB when it is full.
+_MOST_SPANS: Final = 8192
 
 
 class Provider(Protocol):
@@ -89,8 +91,8 @@ def _traces(destinations: Destinations, resource: Resource) -> Provider:
             provider.add_span_processor(SimpleSpanProcessor(guarded))
         else:
             delay = _delay(name, "OTEL_BSP_SCHEDULE_DELAY", _STORE_DELAY_MS)
-            spans = BatchSpanProcessor(guarded, schedule_delay_millis=delay)
-            watch(spans, partial(_overflowed, "traces", exporter, resource))
+            spans = BatchSpanProcessor(guarded, schedule_delay_millis=delay, max_queue_size=_queue_size())
+            _watch(spans, "traces", exporter, resource)
             provider.add_span_processor(spans)
     return cast("Provider", provider)
 
@@ -115,17 +117,14 @@ def _logs_(destinations: Destinations, resource: Resource) -> Provider:
         else:
             delay = _delay(name, "OTEL_BLRP_SCHEDULE_DELAY", _STORE_DELAY_MS)
             records = BatchLogRecordProcessor(guarded, schedule_delay_millis=delay)
-            watch(records, partial(_overflowed, "logs", exporter, resource))
+            _watch(records, "logs", exporter, resource)
             provider.add_log_record_processor(records)
     return provider
 
 
-def _overflowed(signal: Signal, exporter: Exporter, resource: Resource, items: int) -> None:
-    """Count what fell out of the queue before an exporter: here, and where the exporter can."""
-    lost(signal, "queue_full", items)
-    tell = getattr(exporter, "overflowed", None)
-    if tell is not None:
-        tell(items, resource)
+def _watch(processor: object, signal: Signal, exporter: Exporter, resource: Resource) -> None:
+    if not watch(processor, partial(overflowed, signal, exporter, resource)):
+        _log.warning("this version of the SDK keeps its queue in another way: what it drops is not counted")
 
 
 _MAKERS: Final[dict[Signal, Callable[[Destinations, Resource], Provider]]] = {
@@ -133,6 +132,11 @@ _MAKERS: Final[dict[Signal, Callable[[Destinations, Resource], Provider]]] = {
     "metrics": _metrics,
     "logs": _logs_,
 }
+
+
+def _queue_size() -> int | None:
+    """Return how many spans may wait; None leaves it to the SDK, which reads the variable."""
+    return None if os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE", "").strip() else _MOST_SPANS
 
 
 def _delay(exporter: str, variable: str, store: int) -> float:

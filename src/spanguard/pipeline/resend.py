@@ -20,6 +20,7 @@ from spanguard.pipeline.servers import flush_before_end
 from spanguard.pipeline.together import Together
 from spanguard.semconv import HTTP_METHOD, HTTP_RESEND, RESENT
 from spanguard.settings import Settings
+from spanguard.store.queues import watch_providers
 
 _ADDED: Final = "_spanguard_resend"
 
@@ -50,10 +51,11 @@ def add(provider: TracerProvider) -> None:
 
 
 def post_instrument() -> None:
-    """Finish what `opentelemetry-instrument` has set up: stamp HTTP spans, and let no worker end before all is sent."""
+    """Finish what `opentelemetry-instrument` has set up: stamp HTTP spans, count what queues drop, flush workers."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         add(provider)
+    watch_providers()
     flush_before_end(_flush)
     _expect_end()
     if hasattr(os, "register_at_fork"):

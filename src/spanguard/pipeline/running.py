@@ -16,11 +16,11 @@ from spanguard import semconv
 from spanguard.pipeline.destinations import Signal
 from spanguard.pipeline.forked import at_end_of_worker, become_own, begin_at_nothing, new_session, take_note_of_birth
 from spanguard.pipeline.providers import Provider
-from spanguard.pipeline.queues import left, look
 from spanguard.pipeline.servers import flush_before_end
 from spanguard.pipeline.spooling_courier import end_within
 from spanguard.pipeline.together import Together
 from spanguard.store.losses import total
+from spanguard.store.queues import left, look
 
 _log: Final = logging.getLogger("spanguard")
 

@@ -28,6 +28,7 @@ from spanguard.pipeline.spooling_courier import Courier, Parcel
 from spanguard.pipeline.spooling_points import count, newest, split
 from spanguard.pipeline.spooling_post import post
 from spanguard.settings import Settings
+from spanguard.store.queues import Queued
 from spanguard.store.spool import Part, Place, Spool
 
 _PATIENCE: Final = 1.0
@@ -39,7 +40,7 @@ class _Message(Protocol):
     def SerializeToString(self) -> bytes: ...  # noqa: N802 - protobuf's
 
 
-class _Spooling:
+class _Spooling(Queued):
     """What the three have in common."""
 
     def __init__(self, courier: Courier) -> None:
@@ -72,6 +73,8 @@ class SpoolingSpanExporter(_Spooling, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans; SUCCESS if they were taken or kept."""
+        if spans:
+            self._seek_queue("traces", spans[0].resource)
         kept = self._send(encode_spans(spans), len(spans))
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
@@ -81,6 +84,8 @@ class SpoolingLogExporter(_Spooling, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Send the log records; SUCCESS if they were taken or kept."""
+        if batch:
+            self._seek_queue("logs", batch[0].resource)
         kept = self._send(encode_logs(batch), len(batch))
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 

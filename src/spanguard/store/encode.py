@@ -29,7 +29,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link
+from opentelemetry.trace import Link, SpanKind, StatusCode
 
 from spanguard import semconv
 from spanguard.privacy.logs import clean_log
@@ -40,6 +40,9 @@ from spanguard.privacy.spans import clean_span
 from spanguard.store.columns import PROMOTED
 from spanguard.store.schema import Row, Rows, Value
 
+_KINDS: Final = {kind: kind.name for kind in SpanKind}  # names of members are slow to look up in Python 3.11
+_STATUSES: Final = {code: code.name for code in StatusCode}
+_PLACES: Final = {key: place for place, key in enumerate(PROMOTED)}
 _NUMBERS: Final = frozenset(key for key in PROMOTED if semconv.ATTRIBUTES[key].type != "string")
 _LARGEST_INTEGER: Final = 2**63 - 1  # of SQLite
 _LONGEST_INTEGER: Final = 1024  # bits; Python refuses to write very long ones as text
@@ -126,36 +129,33 @@ class _Resources:
 
 
 def _span_columns(span: ReadableSpan, resource: int) -> Row:
-    attributes: dict[str, object] = dict(span.attributes or {})
-    hot = [_take(attributes, key) for key in PROMOTED]
+    hot: list[Value] = [None] * len(PROMOTED)
+    others: dict[str, object] = {}
+    for key, value in (span.attributes or {}).items():
+        place = _PLACES.get(key)
+        if place is not None and (isinstance(value, str) if key not in _NUMBERS else _is_kept(value)):
+            hot[place] = _text(value) if isinstance(value, str) else value  # type: ignore[assignment]
+        else:
+            others[key] = value
     start = span.start_time or 0
     return (
         _span_id(span.parent.span_id) if span.parent else None,
         resource,
         _scope(span.instrumentation_scope),
         _text(span.name),
-        span.kind.name,
+        _KINDS[span.kind],
         start,
         span.end_time or start,
-        span.status.status_code.name,
+        _STATUSES[span.status.status_code],
         *hot,
-        _json(attributes),
+        _json(others) if others else "{}",
         _json([_link(link) for link in span.links]) if span.links else None,
     )
 
 
-def _take(attributes: dict[str, object], key: str) -> Value:
-    """Move an attribute to its column, if it is of the type that it should be."""
-    value = attributes.get(key)
-    if isinstance(value, str):
-        if key in _NUMBERS:
-            return None
-        del attributes[key]
-        return _text(str(value))
-    if key in _NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool) and _number(value) is value:
-        del attributes[key]
-        return value
-    return None
+def _is_kept(value: object) -> bool:
+    """Whether a column can have a number as it is."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and _number(value) is value
 
 
 def _link(link: Link) -> dict[str, object]:
@@ -182,6 +182,8 @@ def _point_columns(point: NumberDataPoint | HistogramDataPoint | ExponentialHist
         bounds, counts = list(point.explicit_bounds), list(point.bucket_counts)
     else:
         bounds, counts = explicit_buckets(point)
+    if len(counts) != len(bounds) + 1:  # broken where it was made: what is left of it is the number
+        bounds, counts = [], [point.count]
     numbers = (_number(point.sum), _number(point.min), _number(point.max))
     return (None, point.count, *numbers, _bounds(tuple(bounds)), _json(counts))
 
@@ -236,9 +238,10 @@ def _number(value: float) -> int | float | None:
 def _json(value: object) -> str:
     """Return strict JSON, which SQLite's own functions can read: ASCII, NaN and infinities as text as in OTLP."""
     try:
-        return _ENCODER.encode(value)
+        text = _ENCODER.encode(value)
     except ValueError:
-        return _ENCODER.encode(_finite(value))
+        return _ENCODER.encode(_sound(value))
+    return _ENCODER.encode(_sound(value)) if "\\ud" in text else text  # half of a character, perhaps
 
 
 def _plain(value: object) -> object:
@@ -249,15 +252,17 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, Sequence) else type(value).__name__
 
 
-def _finite(value: object) -> object:
+def _sound(value: object) -> object:
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and value.bit_length() > _LONGEST_INTEGER:
         return None
     if isinstance(value, Mapping):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [_finite(each) for each in value]
+        return {_text(str(key)): _sound(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [_sound(each) for each in value]
     return value
 
 

@@ -146,12 +146,18 @@ def _write_rows(
 
 
 def _json(column: Column) -> str:
-    """Return the SQL for a cell as JSON has it: truth values as such, numbers with all their digits (SQLite writes 15)."""
+    """Return the SQL for a cell as JSON has it: truth values as such, numbers with all their digits (SQLite writes 15).
+
+    What is no number in a column of numbers, as somebody else's attribute may have it, is null.
+    """
     name = f'"{column.name}"'
     if column.type == "boolean":
         return f"json(CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' ELSE 'null' END)"
     if column.type == "real":
-        return f"CASE WHEN CAST(CAST({name} AS TEXT) AS REAL) <> {name} THEN json(printf('%!.17g', {name})) ELSE {name} END"
+        exact = f"WHEN CAST(CAST({name} AS TEXT) AS REAL) <> {name} THEN json(printf('%!.17g', {name}))"
+        return f"CASE WHEN typeof({name}) NOT IN ('real', 'integer') THEN NULL {exact} ELSE {name} END"
+    if column.type == "integer":
+        return f"CASE WHEN {name} = CAST({name} AS INTEGER) THEN CAST({name} AS INTEGER) END"
     return name
 
 
@@ -163,7 +169,11 @@ def _parquet(lines: Path, target: Path, view: View, wanted: int) -> int:
     part = target.with_name(target.name + ".part")
     with _private(part), duckdb.connect(":memory:", config=offline) as connection:
         source = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {{{columns}}})"
-        connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
+        try:
+            connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
+        except duckdb.Error as error:
+            reason = str(error).split(" in file ", 1)[0].splitlines()[0]  # what stands behind it may be content
+            raise StoreError(target, f"was not written: DuckDB says {reason!r}") from error
         rows = int(connection.execute(f"SELECT count(*) FROM read_parquet({_quoted(part)})").fetchone()[0])  # noqa: S608
         _check(target, rows, wanted)
         part.replace(target)

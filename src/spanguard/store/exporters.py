@@ -22,6 +22,7 @@ from spanguard.settings import Settings
 from spanguard.store.encode import log_rows, metric_rows, span_rows
 from spanguard.store.location import resolve
 from spanguard.store.losses import lost
+from spanguard.store.queues import Queued
 from spanguard.store.schema import Rows
 from spanguard.store.writer import Writer
 
@@ -32,7 +33,7 @@ PREFERRED_TEMPORALITY: Final[dict[type, AggregationTemporality]] = {
 """Deltas of what is counted, so that points of many processes add up; the present value of what goes up and down."""
 
 
-class _StoreExporter:
+class _StoreExporter(Queued):
     """What the three have in common.
 
     Without a path the file is where ``SPANGUARD_STORE`` says; if that is ``off``, or there is no directory that can be
@@ -60,7 +61,7 @@ class _StoreExporter:
             self._released = True
             self._writer.release()
 
-    def overflowed(self, items: int, resource: Resource) -> None:
+    def overflowed(self, items: int, resource: Resource | None) -> None:
         """Take note of items that never came here, as the queue before this was full."""
         self.dropped += items
         if self._writer:
@@ -88,6 +89,8 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
+        if spans:
+            self._seek_queue(self._kind, spans[0].resource)
         kept = self._keep(lambda: span_rows(spans), len(spans), lambda: spans[0].resource)
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
@@ -99,6 +102,8 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
+        if batch:
+            self._seek_queue(self._kind, batch[0].resource)
         kept = self._keep(lambda: log_rows(batch), len(batch), lambda: batch[0].resource)
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 

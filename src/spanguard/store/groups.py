@@ -1,7 +1,7 @@
 """The same figures for each run, window, user, space, provider, model or policy.
 
 Users and spaces stand on spans alone, never on metrics: where traces are sampled, so are their figures. All others come from
-metric points, which are not; only what calls cost comes from spans for all of them.
+metric points, which are not; only what calls cost, and which of them were cancelled, comes from spans for all of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from spanguard import semconv
 from spanguard.store.database import Database
@@ -31,7 +31,7 @@ from spanguard.store.figures import (
 )
 from spanguard.store.histogram import Buckets
 from spanguard.store.points import Points, Series, read, read_by
-from spanguard.store.selection import Selection, window_of
+from spanguard.store.selection import SECOND_NS, Selection, window_of
 
 KEYS: Final = ("run", "window", "user", "space", "provider", "model", "policy")
 """What can be grouped by."""
@@ -44,7 +44,9 @@ class Group:
     """The calls of one run, window (its begin in ns), user, space, provider or model, or the operations of one policy.
 
     ``cost`` is in USD, as far as spans state it; tokens and cost are None where nobody stated them. Rates are shares from
-    0 to 1; of a policy they are of the operations that nobody cancelled, and a fallback value is neither success nor error.
+    0 to 1. ``error_rate`` is of all calls, ``success_rate`` of those that nobody cancelled, as far as spans tell of it: one
+    whose span was not sampled counts as not cancelled. Of a policy both are of the operations that nobody cancelled, and a
+    fallback value is neither success nor error.
     """
 
     key: str
@@ -71,27 +73,38 @@ def groups(db: Database, selection: Selection, by: str, window: str = "hour") ->
     if by == "policy":
         return _by_policy(db, selection)
     key = "r.run" if by == "run" else window_of("p.time_ns", window)
-    spent = costs(db, selection, "r.run" if by == "run" else window_of("s.start_ns", window))
-    found = [_of_calls(str(each), points, spent.get(str(each))) for each, points in read_by(db, selection, key).items()]
+    told = by_spans(db, selection, "r.run" if by == "run" else window_of("s.start_ns", window))
+    found = [_of_calls(str(each), points, told.get(str(each))) for each, points in read_by(db, selection, key).items()]
     return sorted(found, key=lambda group: int(group.key)) if by == "window" else _largest(found)
 
 
-def costs(db: Database, selection: Selection, key: str) -> dict[str, float]:
-    """Add up what calls cost, for each value of an SQL expression over the spans ``s`` and their resources ``r``."""
+class OfSpans(NamedTuple):
+    """What spans alone tell of calls: what they cost (USD; None if nobody said), and how many were cancelled."""
+
+    cost: float | None
+    cancelled: int
+
+
+def by_spans(db: Database, selection: Selection, key: str) -> dict[str, OfSpans]:
+    """Return it for each value of an SQL expression over the spans ``s`` and their resources ``r``."""
     where, values = selection.of_spans()
     rows = db.rows(
-        f"""SELECT {key} AS key, sum(s.cost) AS cost FROM spans AS s JOIN resources AS r ON r.id = s.resource_id
-        WHERE s.operation IS NOT NULL AND s.cost IS NOT NULL AND {where} GROUP BY 1""",  # noqa: S608 - of this package
+        f"""SELECT {key} AS key, sum(s.cost) AS cost, sum(s.outcome IS 'cancelled') AS cancelled
+        FROM spans AS s JOIN resources AS r ON r.id = s.resource_id
+        WHERE s.operation IS NOT NULL AND (s.cost IS NOT NULL OR s.outcome = 'cancelled') AND {where} GROUP BY 1""",  # noqa: S608 - of this package
         values,
     )
-    return {str(row["key"]): float(row["cost"]) for row in rows}
+    return {str(row["key"]): OfSpans(row["cost"], row["cancelled"]) for row in rows}
 
 
 def from_spans(db: Database, selection: Selection, by: str) -> list[Group]:
     """Return the figures of each user or space, from the spans of its calls."""
     where, values = selection.of_spans()
     seconds = "(s.end_ns - s.start_ns) / 1e9"
-    below = ", ".join(f"sum({seconds} <= {bound}) AS b{place}" for place, bound in enumerate(_BOUNDS))
+    below = ", ".join(
+        f"count(*) FILTER (WHERE s.end_ns - s.start_ns <= {round(bound * SECOND_NS)}) AS b{place}"
+        for place, bound in enumerate(_BOUNDS)
+    )
 
     called = f"FROM spans AS s JOIN resources AS r ON r.id = s.resource_id WHERE s.{by} IS NOT NULL AND {where}"
     rows = db.rows(
@@ -121,13 +134,12 @@ def _of_spans(key: str, row: sqlite3.Row | None, cached: tuple[int, int] | None)
     below = [int(row[f"b{place}"]) for place in range(len(_BOUNDS))]
     counts = [upper - lower for lower, upper in zip([0, *below], [*below, row["requests"]], strict=True)]
     buckets.add(_BOUNDS, counts)
-    ended = row["requests"] - row["cancelled"]
     return Group(
         key,
         row["requests"],
         row["errors"],
         row["errors"] / row["requests"],
-        (ended - row["errors"]) / ended if ended else None,
+        _success(row["requests"], row["errors"], row["cancelled"]),
         described(row["requests"], row["total"], buckets, row["low"], row["high"]),
         row["input"],
         row["output"],
@@ -139,11 +151,17 @@ def _of_spans(key: str, row: sqlite3.Row | None, cached: tuple[int, int] | None)
     )
 
 
+def _success(requests: int, errors: int, cancelled: int) -> float | None:
+    """Return the share that succeeded of those that nobody cancelled; a window of points may begin in one of spans."""
+    fine = max(requests - errors - cancelled, 0)
+    return fine / (fine + errors) if fine + errors else None
+
+
 def _by_attribute(db: Database, selection: Selection, by: str) -> list[Group]:
     attribute = {"provider": semconv.GEN_AI_PROVIDER, "model": semconv.GEN_AI_MODEL}[by]
-    spent = costs(db, selection, f"coalesce(s.{by}, '')")
+    told = by_spans(db, selection, f"coalesce(s.{by}, '')")
     apart = _apart(read(db, selection), lambda series: series.text(attribute))
-    return _largest(_of_calls(key, points, spent.get(key)) for key, points in apart.items() if calls(points))
+    return _largest(_of_calls(key, points, told.get(key)) for key, points in apart.items() if calls(points))
 
 
 def _by_policy(db: Database, selection: Selection) -> list[Group]:
@@ -160,9 +178,10 @@ def _apart(points: Points, key: Callable[[Series], str]) -> dict[str, Points]:
     return {each: Points(series) for each, series in found.items()}
 
 
-def _of_calls(key: str, points: Points, cost: float | None) -> Group:
+def _of_calls(key: str, points: Points, told: OfSpans | None) -> Group:
     durations = calls(points)
     requests, errors = sum(series.count for series in durations), failed(durations)
+    cost, cancelled = told or OfSpans(None, 0)
     sent, received = (tokens(token_series(points, kind)) for kind in _KINDS)
     hits, lookups = cache(points)
     return Group(
@@ -170,7 +189,7 @@ def _of_calls(key: str, points: Points, cost: float | None) -> Group:
         requests,
         errors,
         errors / requests if requests else 0.0,
-        (requests - errors) / requests if requests else None,
+        _success(requests, errors, cancelled),
         latency(durations),
         sent,
         received,

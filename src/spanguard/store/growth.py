@@ -83,6 +83,17 @@ def parsed_counts(text: str) -> tuple[int, ...]:
     return tuple(json.loads(text))
 
 
+def summed_up(bounds: str, counts: str) -> tuple[tuple[float, ...], list[int]]:
+    """Return bounds, and the sum of the counts of points with these bounds: JSON arrays with commas between them.
+
+    As one flat list: arrays of arrays take half as long again.
+    """
+    parsed = parsed_bounds(bounds)
+    size = len(parsed) + 1
+    flat: list[int] = json.loads(counts.replace("],[", ","))
+    return parsed, [sum(flat[place::size]) for place in range(size)]
+
+
 @lru_cache(maxsize=64)
 def parsed_bounds(text: str) -> tuple[float, ...]:
     """Return the bounds of buckets, which are stored as JSON."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,6 +46,7 @@ from spanguard.store.otlp import SPAN_KINDS, STATUSES, TEMPORALITIES
 from spanguard.store.schema import Row, Rows
 
 Json = Mapping[str, "object"]
+_NO_EXTREMES: Final = (("min", math.inf), ("max", -math.inf))
 _GZIP: Final = b"\x1f\x8b"
 _SAME: Final = {
     "spans": ("trace_id", "span_id"),
@@ -103,7 +105,7 @@ def _of_line(text: bytes) -> list[Rows | None]:
     try:
         request = json.loads(text)
         return [rows_of(each) for each in (request if isinstance(request, list) else [request])]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, StopIteration):
         return [None]
 
 
@@ -242,8 +244,7 @@ def _histogram(point: Json) -> HistogramDataPoint:
         _float(point, "sum"),
         [int(each) for each in counts] or [_int(point, "count")],
         [float(each) for each in bounds],
-        _float(point, "min"),
-        _float(point, "max"),
+        *_extremes(point),
     )
 
 
@@ -260,9 +261,14 @@ def _exponential(point: Json) -> ExponentialHistogramDataPoint:
         positive,
         negative,
         0,
-        _float(point, "min"),
-        _float(point, "max"),
+        *_extremes(point),
     )
+
+
+def _extremes(point: Json) -> tuple[float, float]:
+    """Return minimum and maximum; where a point does not state them they are what the SDK has for none."""
+    low, high = (_float(point, key) if point.get(key) is not None else none for key, none in _NO_EXTREMES)
+    return low, high
 
 
 def _buckets(told: object) -> Buckets:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from spanguard.store.database import Database
-from spanguard.store.growth import grown, parsed_bounds
+from spanguard.store.growth import grown, summed_up
 from spanguard.store.histogram import Buckets
 from spanguard.store.selection import SECOND_NS, Selection
 
@@ -48,10 +48,10 @@ Tallies: TypeAlias = dict[str, list[Tally]]
 
 _MATCHING: Final = """FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
     WHERE p.name IN ({names}) AND {where}"""
-# Deltas add up; what is observed is as good as often as it was observed. The counts of buckets come as one JSON array of
-# arrays: to read it once for each series takes a tenth of the time that a row for each point takes.
+# Deltas add up; what is observed is as good as often as it was observed. The counts of buckets come as one text for
+# each series (`summed_up`): that takes a tenth of the time that a row for each point takes.
 _DELTAS: Final = """SELECT {key} AS key, p.name, p.attributes, total(p.value) AS value, sum(p.count) AS count,
-    total(p.sum) AS sum, p.bounds, '[' || group_concat(p.counts) || ']' AS counts, count(*) AS times {matching}
+    total(p.sum) AS sum, p.bounds, group_concat(p.counts) AS counts, count(*) AS times {matching}
     AND (p.temporality = 'DELTA' OR p.kind IN ('up_down_sum', 'gauge')) GROUP BY 1, 2, 3, p.bounds"""
 # A cumulative point contains all before it: what counts is what came since the one before.
 _CUMULATIVE: Final = """SELECT p.*, {key} AS key {matching} AND p.temporality = 'CUMULATIVE'
@@ -83,9 +83,8 @@ def share_up_to(buckets: Buckets, limit: float) -> float | None:
 
 def known_runs(db: Database, run: str) -> tuple[bool, bool]:
     """Tell whether a run is that of whole processes, and whether spans alone belong to it (by ``association(run=)``)."""
-    whole = db.rows("SELECT 1 FROM resources WHERE run = ? LIMIT 1", [run])
-    part = db.rows("SELECT 1 FROM spans WHERE run = ? LIMIT 1", [run])
-    return bool(whole), bool(part)
+    whole = bool(db.rows("SELECT 1 FROM resources WHERE run = ? LIMIT 1", [run]))
+    return whole, not whole and bool(db.rows("SELECT 1 FROM spans WHERE run = ? LIMIT 1", [run]))  # looks at all of them
 
 
 def _read(db: Database, selection: Selection, names: Sequence[str], service: str | None, key: str) -> dict[int, Tallies]:
@@ -95,9 +94,7 @@ def _read(db: Database, selection: Selection, names: Sequence[str], service: str
         each = found.tally(row["key"], row["name"], row["attributes"])
         each.add(row["value"], row["count"], row["sum"], row["times"])
         if row["bounds"]:
-            each.buckets.add(
-                parsed_bounds(row["bounds"]), [sum(same) for same in zip(*json.loads(row["counts"]), strict=True)]
-            )
+            each.buckets.add(*summed_up(row["bounds"], row["counts"]))
     for row, growth in grown(asked.rows(db, _CUMULATIVE, replace(selection, start_ns=None)), selection.start_ns or 0):
         each = found.tally(row["key"], row["name"], row["attributes"])
         each.add(growth.value, growth.number, growth.sum, 1)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from spanguard import semconv
+from spanguard.store.columns import attribute
 from spanguard.store.database import Database
 from spanguard.store.from_spans import span_tallies
-from spanguard.store.growth import Measured, grown, parsed_bounds
+from spanguard.store.growth import Measured, grown, summed_up
 from spanguard.store.histogram import Buckets
 from spanguard.store.indicators import known_runs
 from spanguard.store.selection import Selection
@@ -42,7 +44,7 @@ class Series:
     buckets: Buckets = field(default_factory=Buckets)
 
     def add(self, point: tuple[float | None, ...], bounds: str | None, counts: str | None) -> None:
-        """Add points: their begin and end, value, count, sum, minimum and maximum; then the buckets of each, as JSON."""
+        """Add points: their begin and end, value, count, sum, minimum, maximum; then bounds and counts of buckets."""
         start, end, value, count, total, low, high = point
         self.start_ns = min(self.start_ns, int(start or 0))
         self.end_ns = max(self.end_ns, int(end or 0))
@@ -54,7 +56,7 @@ class Series:
         if high is not None and (self.high is None or high > self.high):
             self.high = high
         if bounds is not None and counts is not None:
-            self.buckets.add(parsed_bounds(bounds), [sum(same) for same in zip(*json.loads(counts), strict=True)])
+            self.buckets.add(*summed_up(bounds, counts))
 
     def text(self, key: str) -> str:
         """Return an attribute as text, empty if there is none."""
@@ -88,9 +90,9 @@ class Points:
 
 _FROM: Final = """FROM metric_points AS p JOIN resources AS r ON r.id = p.resource_id
     WHERE p.name IN ({names}) AND {where}"""
-# Deltas add up; the counts of buckets come as one JSON array of arrays, which is read in half the time of a row for each
+# Deltas add up; the counts of buckets come as one text (`summed_up`), which is read in a third of the time of a row for each
 # point. Of what goes up and down the last observation counts: with max(), SQLite takes the other columns from its row.
-_READ: Final = f"""SELECT {{key}} AS key, p.name, p.attributes, p.bounds, '[' || group_concat(p.counts) || ']' AS counts,
+_READ: Final = f"""SELECT {{key}} AS key, p.name, p.attributes, p.bounds, group_concat(p.counts) AS counts,
         min(p.start_ns), max(p.time_ns), sum(p.value), sum(p.count), sum(p.sum), min(p.min), max(p.max)
     {_FROM} AND p.temporality = 'DELTA' GROUP BY 1, 2, 3, 4
     UNION ALL SELECT {{key}}, p.name, p.attributes, NULL, NULL,
@@ -99,6 +101,9 @@ _READ: Final = f"""SELECT {{key}} AS key, p.name, p.attributes, p.bounds, '[' ||
     GROUP BY 1, p.resource_id, p.scope, p.name, p.attributes, p.start_ns"""
 _CUMULATIVE: Final = f"""SELECT p.*, {{key}} AS key {_FROM} AND p.temporality = 'CUMULATIVE' AND p.kind <> 'up_down_sum'
     ORDER BY p.time_ns, p.id"""
+
+_CALLED: Final = f"""SELECT {{key}} AS key, ({attribute(semconv.ERROR_TYPE, "p")} <> '') IS TRUE AS failed,
+    sum(p.count) AS calls {_FROM} AND p.temporality = 'DELTA' GROUP BY 1, 2"""
 
 
 def read(db: Database, selection: Selection | str) -> Points:
@@ -128,19 +133,36 @@ def _of_spans(db: Database, selection: Selection, run: str) -> Points:
 
 def read_by(db: Database, selection: Selection, key: str, metrics: Iterable[str] = _NAMES) -> dict[object, Points]:
     """Read them apart for each value of an SQL expression over the points ``p`` and their resources ``r``."""
-    names = {f"n{number}": name for number, name in enumerate(metrics)}
-    listed = ", ".join(f":{each}" for each in names)
     found: _Found = {}
     with db.snapshot() as connection:
-        where, values = selection.of("p.time_ns", "r.run")
-        cursor = connection.execute(_READ.format(key=key, names=listed, where=where), {**names, **values})
+        cursor = _asked(connection, _READ, selection, key, metrics)
         cursor.row_factory = None
         for its, name, attributes, bounds, counts, *point in cursor:
             _series(found, its, name, attributes, point[0]).add(tuple(point), bounds, counts)
-        where, values = replace(selection, start_ns=None).of("p.time_ns", "r.run")
-        rows = connection.execute(_CUMULATIVE.format(key=key, names=listed, where=where), {**names, **values})
+        rows = _asked(connection, _CUMULATIVE, replace(selection, start_ns=None), key, metrics)
         _add_growth(found, grown(rows, selection.start_ns or 0))
     return {its: Points(series) for its, series in found.items()}
+
+
+def called_by(db: Database, selection: Selection, key: str) -> dict[object, tuple[int, int]]:
+    """Count calls and those that failed, in a fifth of the time that `read_by` takes."""
+    found: defaultdict[object, list[int]] = defaultdict(lambda: [0, 0])
+    with db.snapshot() as connection:
+        for row in _asked(connection, _CALLED, selection, key, DURATIONS):
+            found[row["key"]][row["failed"]] += row["calls"]
+        rows = _asked(connection, _CUMULATIVE, replace(selection, start_ns=None), key, DURATIONS)
+        for row, growth in grown(rows, selection.start_ns or 0):
+            found[row["key"]][bool(json.loads(row["attributes"]).get(semconv.ERROR_TYPE))] += growth.number
+    return {its: (fine + failed, failed) for its, (fine, failed) in found.items()}
+
+
+def _asked(
+    connection: sqlite3.Connection, statement: str, selection: Selection, key: str, metrics: Iterable[str]
+) -> sqlite3.Cursor:
+    names = {f"n{number}": name for number, name in enumerate(metrics)}
+    where, values = selection.of("p.time_ns", "r.run")
+    listed = ", ".join(f":{each}" for each in names)
+    return connection.execute(statement.format(key=key, names=listed, where=where), {**names, **values})
 
 
 def _series(found: _Found, key: object, name: str, attributes: str, start_ns: int) -> Series:

@@ -135,8 +135,7 @@ def traces(db: Database, *, run: str | None = None, limit: int = 20, wanted: Wan
     offset, page = 0, limit if wanted.outcome is None else _PAGE
     while len(found) < limit:
         ids = _newest(db, wanted, page, offset)
-        rows = (_summed_up(_spans(db, each)) for each in ids)
-        found += [row for row in rows if wanted.outcome in (None, row.outcome)]
+        found += _ended(db, ids, wanted)
         if len(ids) < page:
             break
         offset += page
@@ -167,13 +166,19 @@ def finished_since(db: Database, mark: int, wanted: Wanted) -> tuple[list[TraceR
     A root is a span without a parent, or one that serves a request from elsewhere: it ends, and so is written, last.
     """
     until = last_span(db)
+    mark = mark if mark <= until else 0  # everything was purged, and ids begin anew
     rows = db.rows(
         f"""SELECT trace_id FROM spans AS s WHERE s.id > :mark AND s.id <= :until
         AND (s.parent_id IS NULL OR s.kind IN ('SERVER', 'CONSUMER')) AND {wanted.of("s")} ORDER BY s.id""",  # noqa: S608
         {**asdict(wanted), "mark": mark, "until": until},
     )
-    found = (_summed_up(_spans(db, each)) for each in dict.fromkeys(row["trace_id"] for row in rows))
-    return [row for row in found if wanted.outcome in (None, row.outcome)], until
+    return _ended(db, dict.fromkeys(row["trace_id"] for row in rows), wanted), until
+
+
+def _ended(db: Database, ids: Iterable[bytes], wanted: Wanted) -> list[TraceRow]:
+    """Sum traces up and keep those that ended as wanted; one that retention has just deleted is left out."""
+    found = (_summed_up(spans) for each in ids if (spans := _spans(db, each)))
+    return [row for row in found if wanted.outcome in (None, row.outcome)]
 
 
 @dataclass(frozen=True)

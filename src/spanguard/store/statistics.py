@@ -37,7 +37,7 @@ from spanguard.store.from_points import (
     validation,
     work,
 )
-from spanguard.store.groups import Group, costs, from_spans
+from spanguard.store.groups import Group, by_spans, from_spans
 from spanguard.store.points import Points, read
 from spanguard.store.selection import SECOND_NS, Selection
 
@@ -79,7 +79,7 @@ def statistics(db: Database, selection: Selection) -> Statistics:
         start,
         end,
         seconds,
-        requests(points, seconds, plus(*costs(db, selection, "''").values())),
+        requests(points, seconds, plus(*(each.cost for each in by_spans(db, selection, "''").values()))),
         times(points),
         work(points),
         Errors(errors_by_type(points), _categories(db, selection)),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from spanguard.store.database import Database
-from spanguard.store.groups import groups
-from spanguard.store.selection import SECOND_NS, WINDOWS, Selection
+from spanguard.store.points import called_by
+from spanguard.store.selection import SECOND_NS, WINDOWS, Selection, window_of
 from spanguard.store.statistics import Statistics, statistics
 
 SPIKE_ERRORS: Final = 5
@@ -54,13 +54,13 @@ def trend(db: Database, selection: Selection, now: Statistics) -> tuple[Change, 
 def spikes(db: Database, selection: Selection) -> tuple[Spike, ...]:
     """Find the windows with at least `SPIKE_ERRORS` errors and `SPIKE_FACTOR` times the usual rate of errors."""
     window = finer(selection)
-    found = groups(db, selection, "window", window)
-    requests, errors = sum(each.requests for each in found), sum(each.errors for each in found)
+    found = called_by(db, selection, window_of("p.time_ns", window))
+    requests, errors = (sum(each) for each in zip(*found.values(), strict=True)) if found else (0, 0)
     usual = errors / requests if requests else 0.0
     return tuple(
-        Spike(int(each.key), window, each.requests, each.errors, each.error_rate)
-        for each in found
-        if each.errors >= SPIKE_ERRORS and each.error_rate >= SPIKE_FACTOR * usual
+        Spike(int(str(begin)), window, requests, errors, errors / requests)
+        for begin, (requests, errors) in sorted(found.items(), key=lambda each: int(str(each[0])))
+        if errors >= SPIKE_ERRORS and errors / requests >= SPIKE_FACTOR * usual
     )
 
 
