@@ -114,6 +114,16 @@ def _answering(body: object, module: str = "httpx2") -> Any:
     return http.Client(transport=http.MockTransport(lambda _: http.Response(200, text=text)))
 
 
+def httpx_retries() -> Callable[[], object]:
+    """A request that the transport may send again."""
+    import httpx
+    import httpx_retries as library
+
+    answering = httpx.MockTransport(lambda _: httpx.Response(204))
+    client = httpx.Client(transport=library.RetryTransport(transport=answering))
+    return lambda: client.get("http://localhost/")
+
+
 def _openai(content: str = "hello") -> Any:
     import openai as library
 
@@ -244,6 +254,7 @@ CASES = {
     "pyrate-limiter": (pyrate_limiter, "pyrate_limiter:PyrateLimiterInstrumentor"),
     "stamina": (stamina, "tenacity:TenacityInstrumentor"),
     "urllib3": (urllib3, "urllib3:Urllib3Instrumentor"),
+    "httpx-retries": (httpx_retries, "httpx_retries:HttpxRetriesInstrumentor"),
     "openai": (openai, "openai:OpenAIInstrumentor"),
     "anthropic": (anthropic, "anthropic:AnthropicInstrumentor"),
     "google-genai": (google_genai, "tenacity:TenacityInstrumentor"),

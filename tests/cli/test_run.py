@@ -131,6 +131,23 @@ def test_a_program_that_is_not_there(tmp_path: Path, environment: dict[str, str]
     assert run(tmp_path, environment, "no-such-program").returncode == 127
 
 
+def test_a_program_that_cannot_be_run(tmp_path: Path, environment: dict[str, str]) -> None:
+    """As in a shell: 126, and no traceback."""
+    program = tmp_path / "program"
+    program.write_text("")
+    program.chmod(0o755)
+    done = run(tmp_path, environment, str(program))
+    assert done.returncode == 126
+    assert done.stderr.startswith("Error: ")
+
+
+def test_an_exporter_that_is_not_there_is_named(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The program runs, and is told which setting keeps telemetry off."""
+    done = run(tmp_path, {**environment, "OTEL_TRACES_EXPORTER": "x"}, sys.executable, "-c", "print(1)")
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    assert "OTEL_TRACES_EXPORTER" in done.stderr
+
+
 def test_a_wrong_setting_ends_it_before_the_program_begins(tmp_path: Path, environment: dict[str, str]) -> None:
     """With 2, and the variable's name."""
     done = run(tmp_path, {**environment, "SPANGUARD_EVENTS": "x"}, sys.executable, "-c", "print(1)")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -82,6 +85,32 @@ def test_it_patches_what_is_imported_already(telemetry: Telemetry, kind: type[In
     thing.Special().ask("x")
     assert thing.Client().state == "closed"
     assert heard == ["before x", "state closed"]
+
+
+def test_it_waits_for_an_import_that_is_going_on(
+    telemetry: Telemetry, kind: type[Instrumentor], heard: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another thread: of a module that is half there nothing can be patched."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    gate: Any = ModuleType("gate")
+    gate.wait = wait
+    monkeypatch.setitem(sys.modules, "gate", gate)
+    (tmp_path / "thing.py").write_text(f"import gate; gate.wait()\n{LIBRARY}")
+    importing = threading.Thread(target=import_module, args=("thing",))
+    importing.start()
+    assert begun.wait(30)
+    instrumenting = threading.Thread(target=kind().instrument)
+    instrumenting.start()
+    go_on.set()
+    importing.join()
+    instrumenting.join()
+    ask()
+    assert heard == ["before x"]
 
 
 def test_it_restores_and_instruments_again(telemetry: Telemetry, kind: type[Instrumentor], heard: list[str]) -> None:

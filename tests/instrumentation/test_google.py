@@ -128,6 +128,17 @@ def test_by_default_nothing_is_retried_and_that_is_told(
     assert [each[0] for each in telemetry.logs] == ["resilience.misuse.detected"]
 
 
+def test_an_error_that_no_retry_would_mend_is_not_told(telemetry: Telemetry, provider: ScriptedProvider) -> None:
+    """A client that is closed stays closed, however often one asks."""
+    closed = genai.Client(api_key="x", http_options={"base_url": provider.url})
+    if not hasattr(closed, "close"):
+        pytest.skip("this version's clients cannot be closed")
+    closed.close()
+    with pytest.raises(RuntimeError):
+        closed.models.generate_content(model="gemini-2.5-flash", contents="x")
+    assert misuses() == ()
+
+
 def test_a_call_cancelled_between_attempts_is_cancelled(telemetry: Telemetry, provider: ScriptedProvider) -> None:
     """While tenacity sleeps."""
     provider.script = [DOWN]

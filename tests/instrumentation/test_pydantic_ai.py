@@ -561,6 +561,118 @@ def test_a_cancelled_request_is_a_cancelled_failover(
     assert failovers(told) == [[CHAIN, "cancelled", (1, 1)]]
 
 
+def test_calls_below_a_failover_are_children_of_nothing_that_is_not_there(
+    telemetry: Telemetry, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """It makes no span, so what runs inside has the parent that it would have without it."""
+    asyncio.run(pydantic_ai.Agent(fallback(provider, second)).run(PROMPT))
+    assert [span.parent for span in telemetry.spans if span.name.startswith("chat ")] == [None]
+
+
+@pytest.mark.parametrize("kind", ["model", "capability"])
+def test_a_stream_that_was_left_is_current_nowhere(provider: ScriptedProvider, second: ScriptedProvider, kind: str) -> None:
+    """pydantic-ai closes it later, elsewhere."""
+    provider.events = wire.OPENAI_EVENTS
+    agent = pydantic_ai.Agent(fallback(provider, second)) if kind == "model" else capable(provider, second)
+
+    async def main() -> None:
+        before = context.get_current()
+        async with agent.run_stream(PROMPT) as stream:
+            async for _ in stream.stream_text():
+                break
+        assert context.get_current() is before
+
+    asyncio.run(main())
+
+
+def capable(*providers: ScriptedProvider, **options: Any) -> Any:
+    """Return an agent with the capability to ask one provider after the other."""
+    module = pytest.importorskip("pydantic_ai.capabilities.model_fallback")
+    first, *rest = (model(each) for each in providers)
+    capability = module.ModelFallback(*rest, **options)
+    return pydantic_ai.Agent(first, capabilities=[capability])
+
+
+CAPABILITY = f"{__name__}.capable.capability"
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_the_capability_to_fall_back_is_a_failover(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider, *, streams: bool
+) -> None:
+    """As that of a model is, under the name of the variable that it is assigned to."""
+    provider.script = [Fault(400)]
+    if streams:
+        second.events = wire.OPENAI_EVENTS
+    agent = capable(provider, second)
+    asyncio.run(_streamed(agent) if streams else agent.run(PROMPT))
+    assert failovers(told) == [[CAPABILITY, "recovered", (1, 2)]]
+    assert told.of("resilience.failover.hops", "resilience.failover.from", "resilience.failover.to") == [
+        ("gpt-5.2", "gpt-5.2", 1)
+    ]
+    assert told.tokens == {"useful": 20}
+
+
+def test_a_capability_that_is_not_needed_is_a_success(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """Each run is one of its own."""
+    agent = capable(provider, second)
+    for _ in range(2):
+        asyncio.run(agent.run(PROMPT))
+    assert failovers(told) == [[CAPABILITY, "success", (2, 2)]]
+    assert told.tokens == {"useful": 40}
+
+
+def test_a_capability_whose_models_all_fail_is_exhausted(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """Each is an attempt."""
+    provider.script, second.script = [Fault(400)], [Fault(404)]
+    agent = capable(provider, second)
+    with pytest.raises(pydantic_ai.exceptions.FallbackExceptionGroup):
+        asyncio.run(agent.run(PROMPT))
+    assert failovers(told) == [[CAPABILITY, "exhausted", (1, 2)]]
+
+
+def test_an_error_that_is_no_reason_for_the_capability_is_a_failure(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """The second model is not asked."""
+    provider.script = [Fault(400)]
+    agent = capable(provider, second, fallback_on=(KeyError,))
+    with pytest.raises(pydantic_ai.exceptions.ModelHTTPError):
+        asyncio.run(agent.run(PROMPT))
+    assert failovers(told) == [[CAPABILITY, "failed", (1, 1)]]
+
+
+def test_an_answer_that_the_capability_refuses_is_wasted(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """What it used is the failover's waste."""
+    refused: list[object] = []
+
+    def _first(response: pydantic_ai.messages.ModelResponse) -> bool:  # type: ignore[name-defined]
+        refused.append(response)
+        return len(refused) == 1
+
+    _first.__annotations__["response"] = pydantic_ai.messages.ModelResponse
+    agent = capable(provider, second, fallback_on=[_first])
+    asyncio.run(agent.run(PROMPT))
+    assert failovers(told) == [[CAPABILITY, "recovered", (1, 2)]]
+    assert told.tokens == {"useful": 20, "wasted": 20}
+
+
+def test_a_cancelled_run_cancels_the_failover_of_its_capability(
+    told: Told, provider: ScriptedProvider, second: ScriptedProvider
+) -> None:
+    """None of its hooks hears of that."""
+    provider.hangs = True
+    agent = capable(provider, second)
+    asyncio.run(cancel(agent.run(PROMPT), provider.asked.is_set))
+    assert failovers(told) == [[CAPABILITY, "cancelled", (1, 1)]]
+
+
 def test_a_name_that_is_given_is_shown_if_it_is_a_literal(told: Told, provider: ScriptedProvider) -> None:
     """Any other is a pseudonym."""
     made = "the secret"

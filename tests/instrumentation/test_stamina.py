@@ -98,3 +98,23 @@ def test_a_loop_that_somebody_else_reports_is_left_to_them(telemetry: Telemetry,
             fail()
     assert "resilience.operation.attempts" not in telemetry.metrics()
     assert telemetry.spans == []
+
+
+def test_tenacity_around_it_is_a_retry_of_its_own(telemetry: Telemetry) -> None:
+    """Two layers that both retry are two operations, each under its own library and the name of one function."""
+    tenacity = pytest.importorskip("tenacity")
+    fail = failing(4)
+
+    @tenacity.retry(stop=tenacity.stop_after_attempt(2), sleep=lambda _: None)
+    @stamina.retry(on=TimeoutError)
+    def ask() -> Any:
+        return fail()
+
+    assert ask() == "answer"
+    told = telemetry.metrics()["resilience.operation.attempts"]
+    assert {(by["resilience.library.name"], by["resilience.operation.outcome"], value) for by, value in told} == {
+        ("tenacity", "recovered", (1, 2)),
+        ("stamina", "exhausted", (1, 3)),
+        ("stamina", "recovered", (1, 2)),
+    }
+    assert len({by["resilience.policy.name"] for by, _ in told}) == 1

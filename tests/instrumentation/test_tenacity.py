@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import inspect
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -448,6 +451,144 @@ def test_uninstrument_restores_everything() -> None:
     assert instrumentor._applied == {}
     instrumentor.instrument()
     assert [(patch.module, patch.name) for patch in instrumentor._applied] == places
+
+
+class Kept:
+    """Something that a program has at hand while it works."""
+
+
+def given_up(seen: list[weakref.ref[Kept]]) -> None:
+    """A run that is exhausted, in a function whose variables the error leads to."""
+
+    @retry(stop=tenacity.stop_after_attempt(2))
+    def ask() -> None:
+        kept = Kept()
+        seen.append(weakref.ref(kept))
+        raise TimeoutError(kept)
+
+    with pytest.raises(tenacity.RetryError):
+        ask()
+
+
+def broken_off(seen: list[weakref.ref[Kept]]) -> None:
+    """A loop that is left after an attempt that failed."""
+    for attempt in tenacity.Retrying(sleep=lambda _: None):
+        with attempt:
+            kept = Kept()
+            seen.append(weakref.ref(kept))
+            raise TimeoutError(kept)
+        break
+
+
+@pytest.mark.parametrize("program", [given_up, broken_off])
+def test_nothing_that_failed_is_kept_alive(telemetry: Telemetry, program: Any) -> None:
+    """Neither the error nor what its traceback has seen: else each failure would cost memory for ever."""
+    seen: list[weakref.ref[Kept]] = []
+    program(seen)
+    gc.collect()
+    assert [kept() for kept in seen] == [None] * len(seen)
+    decorated(Flaky(0))  # with the next one a loop that was left is told
+
+
+def test_an_attempt_that_was_never_begun_is_cancelled(telemetry: Telemetry) -> None:
+    """The loop was left between handing it out and the work."""
+
+    def ask() -> None:
+        for attempt in tenacity.Retrying(sleep=lambda _: None):
+            if attempt.retry_state.attempt_number == 2:
+                return
+            with attempt:
+                raise TimeoutError
+
+    ask()
+    gc.collect()
+    decorated(Flaky(0))
+    assert attempts(telemetry)[:2] == ["error", "cancelled"]
+    assert outcomes(telemetry) == {"cancelled": 1, "success": 1}
+
+
+def test_the_name_is_that_of_the_function_beneath_decorators(telemetry: Telemetry) -> None:
+    """Not of what somebody's decorator has put around it."""
+
+    def around(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper() -> Any:
+            return function()
+
+        return wrapper
+
+    @retry()
+    @around
+    def ask() -> str:
+        return "answer"
+
+    ask()
+    assert operation(telemetry)["resilience.policy.name"].endswith(".ask")
+
+
+def taking_out(which: int) -> Any:
+    """Return work that fails twice, and in whose attempt of that number the instrumentation is taken out."""
+    made: list[None] = []
+
+    def work() -> None:
+        made.append(None)
+        if len(made) == which:
+            TenacityInstrumentor().uninstrument()
+        if len(made) < 3:
+            raise TimeoutError
+
+    return work
+
+
+def in_a_call(work: Any) -> None:
+    """A function that is called by a controller."""
+    tenacity.Retrying(sleep=lambda _: None)(work)
+
+
+def in_a_loop(work: Any) -> None:
+    """A loop."""
+    for attempt in tenacity.Retrying(sleep=lambda _: None):
+        with attempt:
+            work()
+
+
+async def _nap(_: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def in_an_async_call(work: Any) -> None:
+    """A coroutine function that is called by a controller."""
+
+    async def awork() -> None:
+        work()
+
+    await tenacity.AsyncRetrying(sleep=_nap)(awork)
+
+
+async def in_an_async_loop(work: Any) -> None:
+    """An async loop."""
+    async for attempt in tenacity.AsyncRetrying(sleep=_nap):
+        with attempt:
+            work()
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+@pytest.mark.parametrize("form", [in_a_call, in_a_loop, in_an_async_call, in_an_async_loop])
+def test_taken_out_during_an_attempt_it_leaves_nothing_behind(telemetry: Telemetry, form: Any, which: int) -> None:
+    """The run goes on untold, and what the program does next is no part of it."""
+    current: list[trace.Span] = []
+
+    async def main() -> None:
+        await form(taking_out(which))
+        current.append(trace.get_current_span())
+
+    if inspect.iscoroutinefunction(form):
+        asyncio.run(main())
+    else:
+        form(taking_out(which))
+        current.append(trace.get_current_span())
+    assert current == [trace.INVALID_SPAN]
+    assert "resilience.operation.attempts" not in telemetry.metrics()
 
 
 def test_a_run_that_was_begun_before_is_left_alone(telemetry: Telemetry) -> None:

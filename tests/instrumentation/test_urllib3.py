@@ -98,6 +98,21 @@ def test_a_method_that_is_not_retried_is_told(telemetry: Telemetry, server: Any)
     assert [each.kind for each in misuses()] == ["retry_excludes_method"]
 
 
+def test_a_policy_may_have_no_total(telemetry: Telemetry, server: Any) -> None:
+    """Then another of its counts is the limit."""
+    server.script = [(503, {})]
+    assert ask(server, total=None, status=2).status == 200
+    assert operation(telemetry)["resilience.operation.outcome"] == "recovered"
+    assert "resilience.operation.attempt_limit" not in operation(telemetry).attributes
+
+
+def test_a_policy_that_allows_nothing_tells_nothing(telemetry: Telemetry, server: Any) -> None:
+    """Each of its counts is used up before it begins."""
+    server.script = [(503, {})]
+    assert ask(server, total=None, status=0, connect=0, read=0, other=0, raise_on_status=False).status == 503
+    assert telemetry.spans == []
+
+
 def test_requests_without_a_policy_tell_nothing(telemetry: Telemetry, server: Any) -> None:
     """`requests` does not retry, unless it is told to."""
     requests = pytest.importorskip("requests")

@@ -35,8 +35,8 @@ def run(otlp: str | None, store: Path | None, command: tuple[str, ...]) -> None:
     of its Python processes, with the whole process guarded. They are kept in the local store, unless --otlp or an
     OTEL_EXPORTER_OTLP_* variable says where to send them.
 
-    Ends as the program ends, with its exit code or by its signal; with 127 if there is no such program, with 2 if a setting
-    is wrong. On a terminal it prints a summary at the end.
+    Ends as the program ends, with its exit code or by its signal; with 127 if there is no such program, with 126 if it
+    cannot be run, with 2 if a setting is wrong. On a terminal it prints a summary at the end.
     """
     try:
         environment = child_environment(os.environ, otlp, store)
@@ -46,9 +46,13 @@ def run(otlp: str | None, store: Path | None, command: tuple[str, ...]) -> None:
     if program is None:
         click.echo(f"Error: there is no program {command[0]!r}.", err=True)
         sys.exit(127)
-    if os.name == "posix" and not sys.stderr.isatty():
-        os.execve(program, command, environment)  # noqa: S606 - nothing to print at the end: it takes our place
-    code = _follow(program, command, environment)
+    try:
+        if os.name == "posix" and not sys.stderr.isatty():
+            os.execve(program, command, environment)  # noqa: S606 - nothing to print at the end: it takes our place
+        code = _follow(program, command, environment)
+    except OSError as error:
+        click.echo(f"Error: {command[0]!r} cannot be run: {error.strerror}.", err=True)
+        sys.exit(126)
     if sys.stderr.isatty():
         _summarise(environment)
     _leave(code)

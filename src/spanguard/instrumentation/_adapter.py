@@ -37,10 +37,12 @@ when instrumented again.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, cast
@@ -243,7 +245,13 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
         installed = version(self.distribution())
         for patch in self.patches:
             if installed in patch.versions:
+                _await_import(patch.module)
                 wrapt.register_post_import_hook(partial(self._imported, patch), patch.module)
+        for patch in self.patches:  # an import that had begun before is not heard of
+            module = sys.modules.get(patch.module)
+            if module is not None and installed in patch.versions:
+                _await_import(patch.module)
+                self._imported(patch, module)
 
     def _check(self) -> None:
         # With opentelemetry-instrument the base class does not look; for it, ModuleNotFoundError is "not installed".
@@ -283,6 +291,14 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
         for patch, applied in list(self._applied.items()):
             if applied.undo():
                 del self._applied[patch]
+
+
+def _await_import(module: str) -> None:
+    """Wait until a module that another thread is importing right now is whole; of the half one nothing can be patched."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if getattr(spec, "_initializing", False):
+        with contextlib.suppress(Exception):
+            import_module(module)
 
 
 def argument(args: Args, kwargs: Mapping[str, Any], place: int, name: str) -> Foreign:

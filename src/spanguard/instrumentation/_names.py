@@ -12,22 +12,29 @@ from typing import Any, Final
 from spanguard._core.errors import type_name
 from spanguard._core.names import policy_name
 from spanguard.semconv import OTHER
-from spanguard.vocabulary.declared import LONGEST, declare
+from spanguard.vocabulary.declared import LONGEST, declare, is_declared
 
 _OURS: Final = ("spanguard", "wrapt")
 _STORES: Final = frozenset({"STORE_NAME", "STORE_GLOBAL", "STORE_FAST", "STORE_DEREF", "STORE_ATTR"})
 _LOADS: Final = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_DEREF", "NOP", "CACHE"})
+_MOST_WRAPPERS: Final = 20
 MOST: Final = 10_000
 """How many objects are known at the same time, before all are forgotten."""
 
 
 def function_name(function: object) -> str | None:
-    """Return ``module.function`` of a function, as its code says; of another callable object the class; None for None."""
+    """Return ``module.function`` of a function, as its code says; of another callable object the class; None for None.
+
+    Of a function that somebody's decorator stands around it is the function that the program wrote.
+    """
     if function is None:
         return None
     inner: Any = function
-    while isinstance(inner, functools.partial):
-        inner = inner.func
+    for _ in range(_MOST_WRAPPERS):
+        around = inner.func if isinstance(inner, functools.partial) else getattr(inner, "__wrapped__", None)
+        if around is None:
+            break
+        inner = around
     inner = getattr(inner, "__func__", inner)
     if not hasattr(inner, "__code__") and not isinstance(inner, type):
         inner = getattr(type(inner), "__call__", inner)  # noqa: B004 - its code, not whether there is some
@@ -75,6 +82,12 @@ def caller(*libraries: str) -> FrameType | None:
     return frame
 
 
+def caller_name(*libraries: str) -> str | None:
+    """Return ``module.function`` of the innermost code of the program's; None where a task runs the library's own code."""
+    frame = caller(*libraries)
+    return None if frame is None or within(frame, "asyncio") else place_name(frame)
+
+
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of ours, or of wrapt."""
     return within(frame, *_OURS)
@@ -89,7 +102,8 @@ def within(frame: FrameType, *packages: str) -> bool:
 def known(policy: str, name: str | None, otherwise: str) -> str:
     """Return a policy's name that comes from code, or the other one where there is none."""
     shown = name or otherwise
-    declare(shown)
+    if not is_declared(shown):
+        declare(shown)
     return policy_name(policy, shown, _nowhere)
 
 

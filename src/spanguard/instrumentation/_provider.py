@@ -20,10 +20,12 @@ from spanguard._core.usage import Usage
 from spanguard._core.writers import Attributes
 
 # Under these keys of the context opentelemetry-util-genai keeps the call that is running; the third one asks for silence.
-_KEYS: Final = (
-    "opentelemetry.genai.client.inference.context",
-    "opentelemetry.genai.client.embedding.context",
-    "suppress_language_model_instrumentation",
+_KEYS: Final = frozenset(
+    {
+        "opentelemetry.genai.client.inference.context",
+        "opentelemetry.genai.client.embedding.context",
+        "suppress_language_model_instrumentation",
+    }
 )
 _INFERENCE: Final = ("chat", "generate_content", "text_completion", "embeddings")
 
@@ -86,7 +88,7 @@ def _around() -> Call | None:
 def _announced() -> bool:
     """Whether another instrumentation says in the context that it tells of this call."""
     context = get_current()
-    return any(get_value(key, context) for key in _KEYS)
+    return not _KEYS.isdisjoint(context) and any(get_value(key, context) for key in _KEYS)
 
 
 def _has_span() -> bool:

@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from spanguard._core.border import quiet
+from spanguard._core.operation import Operation
+from spanguard._core.recorder import on
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import Args, Foreign, Kwargs, Patch, argument, before
 from spanguard.instrumentation._tries import Chain, Try, running
@@ -28,34 +30,34 @@ class _Candidate(Try):
         """Make no span."""
 
 
-class _Fallback(Chain):
-    """One request, and the models that are asked for it in turn."""
+class Spanless(Operation):
+    """An operation whose span is put off for ever."""
 
-    def __init__(self, model: Foreign, messages: Foreign) -> None:
-        pinned = model._get_continuation_model(messages) if hasattr(model, "_get_continuation_model") else None
-        self._models: list[Any] = [*([] if pinned is None else [pinned]), *model.models]
-        super().__init__(names_of.name(model), len(self._models), _LIBRARY)
-        self._defers = True
+    @quiet
+    def start(self) -> None:
+        """Start the operation."""
+        if on():
+            self.begin()
+            self.recorder.started(self._policy, self.outer)
+            self.deferred = True
 
     def materialise(self) -> None:
         """Make no span."""
 
-    @quiet
-    def start(self) -> None:
-        """Start the operation, whose span is put off for ever, with its first model."""
-        super().start()
-        self.deferred = True
-        if self.started:
-            self.resume()
-            self.advance()
 
-    def advance(self) -> None:
-        """Ask the next model, if there is one."""
-        if self._count < len(self._models):
-            model = self._models[self._count]
-            if is_published(model.model_name):
-                declare(model.model_name)
-            self.enter(self.next(model.model_name, provider=model.system, model=model.model_name))
+class Requests(Spanless, Chain):
+    """One request, and the models that are asked for it in turn."""
+
+    def __init__(self, name: str, limit: int | None) -> None:
+        Chain.__init__(self, name, limit, _LIBRARY)
+
+    def ask(self, model: Foreign) -> None:
+        """Ask a model, which makes the request current."""
+        if self._last is None:
+            self.resume()
+        if is_published(model.model_name):
+            declare(model.model_name)
+        self.enter(self.next(model.model_name, provider=model.system, model=model.model_name))
 
     def next(self, name: str, *, provider: object = None, model: object = None) -> Try:
         """Return the attempt with the next model, which makes no span."""
@@ -65,14 +67,13 @@ class _Fallback(Chain):
         return attempt
 
     @quiet
-    def passed_over(self, failure: object) -> None:
-        """Hear that a model has failed, or that its answer was refused, and that the next one is asked."""
+    def failed(self, failure: object) -> None:
+        """Hear that a model has failed, or that its answer was refused."""
         attempt = self.trying
         if attempt is not None and not isinstance(failure, BaseException):
             attempt.used(failure)
             attempt.refuse()
         self.leave(failure if isinstance(failure, BaseException) else None)
-        self.advance()
 
     @quiet
     def end(self, error: BaseException | None = None) -> None:
@@ -81,10 +82,31 @@ class _Fallback(Chain):
         self.suspend()
 
 
+class _Fallback(Requests):
+    """One request of a ``FallbackModel``."""
+
+    def __init__(self, model: Foreign, messages: Foreign) -> None:
+        pinned = model._get_continuation_model(messages) if hasattr(model, "_get_continuation_model") else None
+        self._models: list[Any] = [*([] if pinned is None else [pinned]), *model.models]
+        super().__init__(names_of.name(model), len(self._models))
+
+    def advance(self) -> None:
+        """Ask the next model, if there is one."""
+        if self.started and self._count < len(self._models):
+            self.ask(self._models[self._count])
+
+    @quiet
+    def passed_over(self, failure: object) -> None:
+        """Hear that a model has failed, or that its answer was refused, and that the next one is asked."""
+        self.failed(failure)
+        self.advance()
+
+
 @quiet
 def _begun(model: Foreign, args: Args, kwargs: Kwargs) -> _Fallback | None:
     request = _Fallback(model, argument(args, kwargs, 0, "messages"))
     request.start()
+    request.advance()
     return request if request.started else None
 
 

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary, finalize
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
+from spanguard._core.readers.reading import getter
+from spanguard._core.readers.stream import StreamReader
 from spanguard._core.request import request_attributes
 from spanguard._core.stream import conclude
 from spanguard._core.writers import Attributes
@@ -34,21 +36,23 @@ class Sdk(NamedTuple):
     library: str
     apis: Mapping[str, tuple[str, str | None]]
     """For the path of a request the name of the API, and the operation of the conventions if it calls a model."""
-    provider: Callable[[Any], str]
+    provider: Callable[[Any, str], str]
+    """Who serves the model, by the client and its host."""
 
     def call(self, args: Args, kwargs: Kwargs) -> SdkCall | None:
         """Return the started call of one request of a client, which comes first among the arguments."""
         client, options = args[0], argument(args, kwargs, 2, "options")
         name, operation = self.api(str(options.url))
+        host = client.base_url.host
         body = options.json_data if isinstance(options.json_data, Mapping) else {}
         model = body.get("model")
         shown = model_name(model) if isinstance(model, str) and model else None
-        call = SdkCall(client, operation, self.provider(client) if operation else None, shown)
+        call = SdkCall(client, operation, self.provider(client, host) if operation else None, shown)
         retries = options.get_max_retries(client.max_retries)
         if isinstance(retries, int) and retries > 0:  # a client that never sends again has no policy to tell of
             call.sending = Sending(_names.known("retry", name, self.library), retries + 1, self.library)
         # By `call` the anthropic SDK hands on the span that it has made.
-        call.start({**request_attributes(body), **_host(client)}, has_span=kwargs.get("call") is not None)
+        call.start({**request_attributes(body), **_address(host)}, has_span=kwargs.get("call") is not None)
         return call if call.started else None
 
     def api(self, url: str) -> tuple[str, str | None]:
@@ -61,9 +65,9 @@ class Sdk(NamedTuple):
         return first if first in self.apis else self.library, None
 
 
-def _host(client: Any) -> Attributes:
-    host = host_name(client.base_url.host)
-    return {semconv.SERVER_ADDRESS: host} if host else {}
+def _address(host: str) -> Attributes:
+    shown = host_name(host)
+    return {semconv.SERVER_ADDRESS: shown} if shown else {}
 
 
 class Sending(Tries):
@@ -121,7 +125,7 @@ class SdkCall(ProviderCall):
         self.sending: Sending | None = None
         self._waits = False
 
-    def follow(self) -> Callable[[object], None] | None:
+    def follow(self) -> StreamReader | None:
         """Hear that the answer is a stream, which is not sent for again."""
         self._sent(None)
         return super().follow()
@@ -131,7 +135,7 @@ class SdkCall(ProviderCall):
         self._sent(None)
         if self._operation is None:
             return
-        raw: Any = getattr(value, "http_response", None)
+        raw: Any = getter(value)("http_response")
         if raw is not None and not raw.is_closed:
             self._expect(value)
         else:

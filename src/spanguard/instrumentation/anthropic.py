@@ -1,4 +1,4 @@
-"""anthropic 2.0 to 2.11, sync and async, also for Bedrock and Vertex AI.
+"""anthropic 2.0 to 2.12, sync and async, also for Bedrock and Vertex AI.
 
 What is seen: under the span that the SDK itself makes of each call, its retries: an operation `retry` named for the API, an
 attempt for each time that the request was sent, its status or error, and each wait, with who chose it. What the call used
@@ -20,7 +20,7 @@ _APIS: Final = {
 }
 
 
-def _provider(client: Any) -> str:
+def _provider(client: Any, _host: str) -> str:
     name = type(client).__name__
     if "Bedrock" in name:
         return "aws.bedrock"

@@ -77,8 +77,7 @@ def _refuses(error: BaseException) -> bool:
 def _open(args: Args, kwargs: Kwargs) -> Repair | None:
     if argument(args, kwargs, 1, "response_model") is None:
         return None
-    frame = _names.caller(_LIBRARY)
-    repair = Repair("repair", _names.known("repair", frame and _names.place_name(frame), _LIBRARY), None, _LIBRARY)
+    repair = Repair("repair", _names.known("repair", _names.caller_name(_LIBRARY), _LIBRARY), None, _LIBRARY)
     repair.start()
     return repair if repair.started else None
 

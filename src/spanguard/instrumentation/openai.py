@@ -40,10 +40,8 @@ _PROVIDERS: Final = {
 }
 
 
-def _provider(client: Any) -> str:
-    if type(client).__name__.endswith("AzureOpenAI"):
-        return "azure.ai.openai"
-    return _PROVIDERS.get(client.base_url.host, "openai")
+def _provider(client: Any, host: str) -> str:
+    return "azure.ai.openai" if type(client).__name__.endswith("AzureOpenAI") else _PROVIDERS.get(host, "openai")
 
 
 class OpenAIInstrumentor(Instrumentor):

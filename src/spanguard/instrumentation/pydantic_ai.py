@@ -8,8 +8,9 @@ whose rule is ``model_retry``, ``no_output`` or the kind of pydantic's first com
 that says so. And what the refused attempts have cost. An agent's name is its ``name=``, if that is a literal where the agent
 is made or was declared, else the variable that it is assigned to. Neither an answer nor the feedback to it is recorded.
 
-Each request of a ``FallbackModel`` is an operation `failover`, likewise as metrics alone: an attempt for each model that is
-asked, and the hops between them. It is called as the variable that the ``FallbackModel`` is assigned to.
+Each request of a ``FallbackModel``, or of an agent with the capability ``ModelFallback`` (2.64 and newer), is an operation
+`failover`, likewise as metrics alone: an attempt for each model that is asked, and the hops between them. It is called as the
+variable that the one or the other is assigned to, or the function that makes it.
 
 Retries of the SDK inside, or of a transport that runs on tenacity, are told by those that make them.
 """
@@ -21,15 +22,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar, Final
 from weakref import WeakValueDictionary
 
+from opentelemetry.context import get_current
+
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
-from spanguard._core.operation import Operation
 from spanguard._core.readers.providers import known_as
-from spanguard._core.recorder import on
-from spanguard._core.scope import Scope
+from spanguard._core.scope import Scope, current_scope
 from spanguard._core.usage import Spent, Usage
 from spanguard._core.writers import Attributes
-from spanguard.instrumentation import _names
+from spanguard.instrumentation import _names, _pydantic_ai_capability
 from spanguard.instrumentation._adapter import (
     Args,
     Clearable,
@@ -42,7 +43,7 @@ from spanguard.instrumentation._adapter import (
     before,
 )
 from spanguard.instrumentation._complaints import complaint
-from spanguard.instrumentation._pydantic_ai_failover import PATCHES, names_of
+from spanguard.instrumentation._pydantic_ai_failover import PATCHES, Spanless, names_of
 from spanguard.vocabulary.declared import declare
 from spanguard.vocabulary.models import model_name
 
@@ -60,7 +61,7 @@ class _Try(Attempt):
         """Make no span."""
 
 
-class _Repair(Operation):
+class _Repair(Spanless):
     """One run of an agent, however often the model is sent back."""
 
     def __init__(self, agent: Any, run: Any) -> None:
@@ -72,15 +73,10 @@ class _Repair(Operation):
 
     @quiet
     def start(self) -> None:
-        """Start the operation, whose span is put off for ever."""
-        if on():
-            self.begin()
-            self.recorder.started(self._policy, self.outer)
-            self.deferred = True
+        """Start the operation, and be known by the run."""
+        super().start()
+        if self.started:
             _running[self._run.ctx.state.run_id] = self
-
-    def materialise(self) -> None:
-        """Make no span."""
 
     @property
     def trying(self) -> _Try:
@@ -151,6 +147,15 @@ class _Inside(Scope):
         """Return the attributes that tell a call which attempt it serves."""
         return self._repair.trying.serves()
 
+    def suspend(self) -> None:
+        """Make it no longer current, nor what began inside and is closed later, elsewhere: a stream that was left."""
+        scope = current_scope()
+        while scope is not None and scope is not self:
+            scope = scope.parent
+        if scope is self:
+            self._attached = get_current()
+        super().suspend()
+
 
 def _rule(error: BaseException | None) -> str:
     """Return what was wrong, in pydantic-ai's words or pydantic's."""
@@ -178,6 +183,7 @@ def _begun(agent: Any, run: Any) -> tuple[_Repair, _Inside] | None:
         return None
     inside = _Inside(repair)
     inside.resume()
+    _pydantic_ai_capability.begin(run.ctx.state.run_id)
     return repair, inside
 
 
@@ -190,8 +196,13 @@ async def _followed(manager: AbstractAsyncContextManager[Any], agent: Any) -> As
             begun = _begun(agent, run)
             try:
                 yield run
+            except BaseException as error:
+                if begun is not None:
+                    _pydantic_ai_capability.end(run.ctx.state.run_id, error)
+                raise
             finally:
                 if begun is not None:
+                    _pydantic_ai_capability.end(run.ctx.state.run_id, GeneratorExit())
                     begun[1].suspend()
     except BaseException as error:
         if begun is not None:
@@ -253,4 +264,5 @@ class PydanticAIInstrumentor(Instrumentor):
         Patch(_GRAPH, "GraphAgentState.consume_output_retry", after(_output_refused)),
         Patch("pydantic_ai.tool_manager", "ToolManager._check_max_retries", after(_tool_refused)),
         *PATCHES,
+        *_pydantic_ai_capability.PATCHES,
     )

@@ -1,4 +1,4 @@
-"""pyrate-limiter 4.0 to 4.5.
+"""pyrate-limiter 3.9 to 4.5.
 
 What is seen: each wait for a permit (``try_acquire``, ``try_acquire_async``, the decorator), how long it took, and whether it
 was in vain. A limiter's name is the variable that it is assigned to; the name of the item is never recorded, for it may be
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from spanguard._core.limiter import Wait
 from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import Args, Clearable, Instrumentor, Kwargs, Patch, argument, around, before
+from spanguard.instrumentation._tries import running
 
 _LIBRARY: Final = "pyrate-limiter"
 _names_of: Final = _names.Made("rate_limiter", "pyrate_limiter")
@@ -47,14 +48,38 @@ def _wait(args: Args, kwargs: Kwargs) -> Wait:
     return wait
 
 
+class _Wait3(Wait):
+    """A wait as version 3 makes it: it refuses at once what would take longer than the limiter may hold up."""
+
+    def __init__(self, limiter: Any) -> None:
+        longest = limiter.max_delay
+        super().__init__(_names_of.name(limiter), None if longest is None else longest / 1000, _LIBRARY)
+        self.owner = limiter
+
+    def returned(self, value: object) -> None:
+        """Hear whether there was a permit."""
+        if value is False:
+            self.rejected()
+
+
+def _wait3(args: Args, _kwargs: Kwargs) -> Wait | None:
+    if running(_Wait3, args[0]) is not None:
+        return None  # the async way goes through the other
+    wait = _Wait3(args[0])
+    wait.start()
+    return wait
+
+
 class PyrateLimiterInstrumentor(Instrumentor):
     """Shows the rate limiters of pyrate-limiter."""
 
     library = _LIBRARY
-    requires: ClassVar[tuple[str, ...]] = ("pyrate-limiter >= 4, < 5",)
+    requires: ClassVar[tuple[str, ...]] = ("pyrate-limiter >= 3.9, < 5",)
     known: ClassVar[tuple[Clearable, ...]] = (_names_of,)
     patches: ClassVar[tuple[Patch, ...]] = (
         Patch("pyrate_limiter.limiter", "Limiter.__init__", before(_made), always=True),
-        Patch("pyrate_limiter.limiter", "Limiter._try_acquire", around(_sync)),
-        Patch("pyrate_limiter.limiter", "Limiter.try_acquire_async", around(_wait)),
+        Patch("pyrate_limiter.limiter", "Limiter._try_acquire", around(_sync), versions=">= 4"),
+        Patch("pyrate_limiter.limiter", "Limiter.try_acquire_async", around(_wait), versions=">= 4"),
+        Patch("pyrate_limiter.limiter", "Limiter.try_acquire", around(_wait3), versions="< 4"),
+        Patch("pyrate_limiter.limiter", "Limiter.try_acquire_async", around(_wait3), versions="< 4"),
     )

@@ -11,18 +11,14 @@ chunks would be taken for a part of them. Loops that other instrumented librarie
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CodeType, FrameType
 from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
-from spanguard._core import leaving
-from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
-from spanguard._core.errors import failure
-from spanguard._core.operation import Operation
-from spanguard.instrumentation import _misuse, _names
+from spanguard._core.scope import current_scope
+from spanguard.instrumentation import _names
 from spanguard.instrumentation._adapter import (
     Args,
     Instrumentor,
@@ -35,6 +31,7 @@ from spanguard.instrumentation._adapter import (
     is_stream,
     module_of,
 )
+from spanguard.instrumentation._course import Course, hand_out, sweep
 
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 # Packages whose retry loops run on tenacity, and the names that their users know.
@@ -44,112 +41,7 @@ _LIBRARIES: Final = (
 )
 
 
-class Course(Operation):
-    """One run of a retry loop of tenacity, which decides; an attempt is judged when the loop has decided what it means."""
-
-    def __init__(self, name: str, library: str, limit: int | None, *, current: bool) -> None:
-        super().__init__("retry", name, limit, library)
-        self.name = name
-        self.library = library
-        self._current = current
-        self.running: Attempt | None = None
-        self._heard = False
-        self._error: BaseException | None = None
-        self._gave_up = False
-
-    @quiet
-    def next(self) -> None:
-        """Begin the next attempt."""
-        self._judge_attempt(refused=False)
-        attempt = self.running = self.attempt()
-        self._heard, self._error = False, None
-        attempt.start()
-        if self._current:
-            attempt.resume()
-
-    @quiet
-    def heard(self, error: BaseException | None) -> None:
-        """Hear how the attempt ended; some loops say it twice."""
-        self._error = error
-        if self.running is not None and not self._heard:
-            self._heard = True
-            self.running.stop()
-            self.running.suspend()
-
-    @quiet
-    def wait(self, delay: float) -> None:
-        """Hear that another attempt follows."""
-        self._judge_attempt(refused=True)
-        self.scheduled(delay)
-
-    @quiet
-    def settle(self, *, gave_up: bool) -> None:
-        """Hear that the loop returns a value: the answer, or after it gave up what is to be used instead."""
-        self._judge_attempt(refused=gave_up)
-        if gave_up:
-            self.degraded()
-        self.finish()
-
-    @quiet
-    def fail(self, error: BaseException, *, gave_up: bool) -> None:
-        """Hear that the loop ends with an exception."""
-        self._gave_up = gave_up
-        self._judge_attempt(refused=gave_up)
-        self.finish(error)
-
-    @quiet
-    def left(self) -> None:
-        """End the course, which the program has left without another word to the loop: with the attempt that was last."""
-        attempt, failed = self.running, self._error is not None
-        if attempt is not None:
-            self._stop_ticks = attempt._stop_ticks
-        self._judge_attempt(refused=False)
-        self.finish(GeneratorExit() if failed else None)
-
-    def _judge_attempt(self, *, refused: bool) -> None:
-        attempt, self.running = self.running, None
-        if attempt is None:
-            return
-        if self._error is None and refused:
-            attempt.refuse()
-        attempt.suspend()
-        attempt.finish(self._error)
-        if self._limit == 1 and self.library == "google-genai" and self._error and failure(self._error).recoverable:
-            self.misused("retry_not_configured")
-
-    def _tried_all(self) -> bool:
-        return self._gave_up
-
-    def misused(self, kind: str) -> None:
-        """Tell that this loop has no effect."""
-        _misuse.detected(kind, policy="retry", name=self.name, library=self.library)
-
-
-class _Held:
-    """Held by the attempt that a loop has handed out: when the program holds that no more, the loop was left."""
-
-    __slots__ = ("_attempt", "_course")
-
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self._attempt = course.running
-        leaving.watch()
-
-    def __del__(self) -> None:
-        if not self._course.done and self._course.running is self._attempt:
-            _left.append(self._course)
-            if not leaving.collecting():  # there a lock of the SDK may be held
-                _sweep()
-
-
 _courses: Final[WeakKeyDictionary[Any, Course]] = WeakKeyDictionary()
-_handed_out: Final[WeakKeyDictionary[Any, _Held]] = WeakKeyDictionary()
-_left: Final[deque[Course]] = deque()
-
-
-def _sweep() -> None:
-    while _left:
-        _left.popleft().left()
 
 
 # --------------------------------------------------------------------------------------------------- the begin of a course
@@ -163,7 +55,7 @@ def _course(state: Any) -> Course | None:
         return known
     if state.attempt_number != 1 or state.outcome is not None:
         return None  # begun before the instrumentation, or somebody else's
-    _sweep()
+    sweep()
     course = _begin(state)
     if course is None:
         return None
@@ -308,23 +200,39 @@ def _exception(state: Any, args: Args, kwargs: Kwargs, _outcome: Outcome) -> Non
 def _attempt(manager: Any, _args: Args, _kwargs: Kwargs, _outcome: Outcome) -> None:
     course = _courses.get(manager.retry_state)
     if course is not None:
-        _handed_out[manager] = _Held(course)
+        hand_out(manager, course)
 
 
 def _call(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    outer = current_scope()
     try:
-        return wrapped(*args, **kwargs)
+        result = wrapped(*args, **kwargs)
     except BaseException as error:
         _interrupted(error)
         raise
+    if current_scope() is not outer:
+        _let_go()
+    return result
 
 
 async def _acall(wrapped: Callable[..., Any], _instance: Any, args: Args, kwargs: Kwargs) -> Any:
+    outer = current_scope()
     try:
-        return await wrapped(*args, **kwargs)
+        result = await wrapped(*args, **kwargs)
     except BaseException as error:
         _interrupted(error)
         raise
+    if current_scope() is not outer:
+        _let_go()
+    return result
+
+
+@quiet
+def _let_go() -> None:
+    """Let go of an attempt during which the instrumentation was taken out, so that nobody told when it was over."""
+    scope = current_scope()
+    if scope is not None and isinstance(scope.parent, Course):
+        scope.parent.forget()
 
 
 async def _anext(wrapped: Callable[..., Any], instance: Any, args: Args, kwargs: Kwargs) -> Any:
@@ -372,3 +280,8 @@ class TenacityInstrumentor(Instrumentor):
             for name, hook in (("iter", _iter), ("__call__", _acall), ("__anext__", _anext))
         ),
     )
+
+    def _uninstrument(self, **options: Any) -> None:
+        super()._uninstrument(**options)
+        for course in list(_courses.values()):
+            course.done = True  # nobody hears how it goes on

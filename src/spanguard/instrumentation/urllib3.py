@@ -63,13 +63,22 @@ def _open(pool: Any, args: Args, kwargs: Kwargs) -> Request | None:
     retry = module_of("urllib3.util.retry").Retry
     if not isinstance(retries, retry):
         retries = retry.from_int(retries, redirect=argument(args, kwargs, 5, "redirect"), default=pool.retries)
-    limit = retries.total
-    if not isinstance(limit, int) or isinstance(limit, bool) or limit <= 0:
+    total = retries.total
+    if not any(_allowed(each) for each in ((total,) if total is not None else _counts(retries))):
         return None
-    frame = _names.caller("urllib3", "requests", "opentelemetry")
-    request = Request(pool, _names.known("retry", frame and _names.place_name(frame), _LIBRARY), limit + 1)
+    name = _names.known("retry", _names.caller_name("urllib3", "requests", "opentelemetry"), _LIBRARY)
+    request = Request(pool, name, total and total + 1)
     request.start()
     return request if request.started else None
+
+
+def _counts(retries: Any) -> tuple[object, ...]:
+    return retries.connect, retries.read, retries.status, retries.other
+
+
+def _allowed(count: object) -> bool:
+    """Whether it lets a request be sent once more; None sets no limit, False is none at all."""
+    return count is None or (isinstance(count, int) and not isinstance(count, bool) and count > 0)
 
 
 def _urlopen(wrapped: Callable[..., Any], pool: Any, args: Args, kwargs: Kwargs) -> Any:

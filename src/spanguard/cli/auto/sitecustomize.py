@@ -26,7 +26,9 @@ def _start() -> None:
             raise
         print(f"spanguard is not installed for {sys.executable}, which runs without telemetry", file=sys.stderr)
     except Exception as error:
-        print(f"spanguard: telemetry could not be switched on ({type(error).__name__})", file=sys.stderr)
+        ours = type(error).__name__ == "SettingsError"  # says which setting, and never its value
+        what = str(error) if ours else type(error).__name__
+        print(f"spanguard: telemetry could not be switched on ({what})", file=sys.stderr)
     finally:
         os.environ["PYTHONPATH"] = path
 
