@@ -6,6 +6,7 @@ import gzip
 from pathlib import Path
 
 LISTED = Path(__file__).parent / "data" / "model_ids.txt.gz"
+HARVESTED = LISTED.with_name("routes_and_errors.txt.gz")
 
 
 def listed_models() -> dict[str, list[str]]:
@@ -26,6 +27,18 @@ def models_by_period() -> dict[tuple[str, str], list[str]]:
             for letter in letters:
                 ids.setdefault(found[letter], []).append(model)
     return ids
+
+
+def routes_and_errors() -> dict[str, list[str]]:
+    """Return templates of routes and qualified classes of errors as some forty packages have them, by package."""
+    found: dict[str, list[str]] = {}
+    package = ""
+    for line in gzip.decompress(HARVESTED.read_bytes()).decode().splitlines():
+        if line.startswith("## "):
+            package = line[3:]
+        else:
+            found.setdefault(package, []).append(line)
+    return found
 
 
 MODELS = """

@@ -1,18 +1,19 @@
 # ruff: noqa: T201
-"""How well models are told that came after the vocabulary, and how often anything else passes: run it for the figures.
+"""How well models, routes and errors are told that the vocabulary has not seen, and how often anything else passes.
 
     python tests/held_out.py [refused]
 
 No word of the vocabulary counts that is not in the ids that it may learn from: what libraries listed earlier, or what all
-libraries but one list. Only the kinds of words that were learned from no list stay (see ``data/models.txt``). With
-``refused`` the ids that were not told are printed too.
+libraries but one list. Only the kinds of words that were learned from no list stay (see ``data/models.txt``). Templates of
+routes and classes of errors are those of some forty packages (`words_builder.py`), and apart from them those of the packages
+that nothing was learned from. With ``refused`` what was not told is printed too.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from itertools import product
@@ -20,11 +21,13 @@ from pydoc_data.topics import topics
 from random import Random
 from unittest.mock import patch
 
-from benign import models_by_period
+from benign import models_by_period, routes_and_errors
 from sensitive import FIRST, LAST
 from spanguard.vocabulary import model_ids
+from spanguard.vocabulary.errors import is_error_type
 from spanguard.vocabulary.models import is_published, model_name
 from spanguard.vocabulary.pseudonyms import Pseudonym
+from spanguard.vocabulary.routes import _is_usual
 from spanguard.vocabulary.tables import table
 
 _RUN = re.compile(r"[a-z]+")
@@ -38,13 +41,13 @@ def learned_from(ids: Iterable[str]) -> Iterator[None]:
     """Let the vocabulary know only the words that are in the ids."""
     lowered = {model.lower().removeprefix("~") for model in ids}
     segments = {segment for model in lowered for segment in model.split("/")[:-1]}
-    words = {word for model in lowered for form in (_RUN, _PIECE) for word in form.findall(model)}
+    held = {word for model in lowered for form in (_RUN, _PIECE) for word in form.findall(model)}
     there: dict[str, AbstractSet[str]] = {"prefixes": segments, "bare": lowered, "exact": lowered}
     sets = {
-        name: known if name in _GIVEN else known & (there[name] if name in _WHOLE else words)
+        name: known if name in _GIVEN else known & (there[name] if name in _WHOLE else held)
         for name, known in table("models").items()
     }
-    sets["joining"] -= table("models")["families"] - words
+    sets["joining"] -= table("models")["families"] - held
     with patch.object(model_ids, "table", {"models": sets}.__getitem__):
         model_ids._words.cache_clear()
         yield
@@ -58,12 +61,45 @@ def told(known: AbstractSet[str], asked: AbstractSet[str]) -> tuple[list[str], i
         return changed, sum(type(model_name(model)) is not Pseudonym for model in changed)
 
 
+# -------------------------------------------------------------------------------------------------- routes and errors
+
+UNLEARNED = frozenset({"jupyter_server", "kinto", "mlrun", "pulpcore", "squareup", "hubspot_api_client", "kolibri"})
+"""Packages that nothing was learned from."""
+KINDS: dict[str, Callable[[str], bool]] = {
+    "templates of routes": lambda text: "/" in text,
+    "classes of errors": lambda text: "." not in text and "/" not in text,
+    "qualified classes of errors": lambda text: "." in text and "/" not in text,
+}
+
+
+def told_of(texts: Iterable[str]) -> dict[str, tuple[int, list[str]]]:
+    """Return of each kind how many there are, and those that are not shown."""
+    texts = set(texts)
+    texts |= {text.rpartition(".")[2] for text in texts if "/" not in text}
+    found = {kind: [text for text in texts if test(text)] for kind, test in KINDS.items()}
+    shown = {kind: _is_usual if "routes" in kind else is_error_type for kind in KINDS}
+    return {kind: (len(those), [text for text in those if not shown[kind](text)]) for kind, those in found.items()}
+
+
+def print_routes_and_errors() -> None:
+    """Print their shares."""
+    listed = routes_and_errors()
+    unlearned = [text for package in UNLEARNED for text in listed[package]]
+    everything = [text for texts in listed.values() for text in texts]
+    rows = {"": told_of(everything), ", of packages unlearned": told_of(unlearned)}
+    for title, row in rows.items():
+        for kind, (number, refused) in row.items():
+            print(f"{kind + title:52} {number:6} {100 - 100 * len(refused) / number:10.2f} %")
+            if "refused" in sys.argv:
+                print(*sorted(refused), sep="\n")
+
+
 # ----------------------------------------------------------------------------------------------- what must never pass
 
 
 def strangers(seed: int, n: int) -> Iterator[str]:
     """Make names that users give: of people, projects and customers, with all that ids of models have behind them."""
-    words = sorted({word for text in topics.values() for word in re.findall(r"\b[a-z]{4,12}\b", text)} - _told())
+    everyday = sorted({word for text in topics.values() for word in re.findall(r"\b[a-z]{4,12}\b", text)} - _told())
     people = [name.lower() for name in (*FIRST, *LAST)]
     tails = ("", "-70b", "-v2", "-7b-instruct", "-2026-05-01", "-mini", "-chat", "-4o", "-fp8", "-latest", "-3.1-8b", ":free")
     heads = ("", "gpt-4o-", "llama-3.3-70b-", "claude-opus-4-5-", "openai/", "ollama/", "mistral-", "openrouter/", "qwen3-")
@@ -73,7 +109,7 @@ def strangers(seed: int, n: int) -> Iterator[str]:
     )
     for _ in range(n):
         form, head, tail = r.choice(forms)
-        filled = re.sub(r"\{(.)\}", lambda found: r.choice(words if found[1] == "w" else people), form)
+        filled = re.sub(r"\{(.)\}", lambda found: r.choice(everyday if found[1] == "w" else people), form)
         yield f"{head}{filled}{tail}"
 
 
@@ -111,6 +147,7 @@ def main() -> None:
         )
         if "refused" in sys.argv:
             print(*changed, sep="\n")
+    print_routes_and_errors()
     made = list(strangers(1, 200_000))
     passed = [text for text in made if is_published(text)]
     print(f"{'names that users give':52} {len(made):6} {100 * len(passed) / len(made):10.4f} %", *passed[:20])

@@ -14,6 +14,8 @@ from random import Random
 from urllib.parse import quote
 from uuid import UUID
 
+from tempting import tempting
+
 Maker = Callable[[Random], str]
 
 _HEX = "0123456789abcdef"
@@ -344,6 +346,7 @@ PLAIN: dict[str, Maker] = {
         command,
         model_like,
         error_like,
+        tempting,
     )
 }
 """The kinds, each by its name."""

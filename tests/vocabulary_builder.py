@@ -41,7 +41,13 @@ def lacking(ids: Iterable[str], without: frozenset[str]) -> Iterator[tuple[str, 
 
 def learn(added: Iterable[tuple[str, str]]) -> None:
     """Write the words into the file, and let this process read it again."""
-    lines = DATA.read_text().splitlines()
+    written(DATA, added)
+    model_ids._words.cache_clear()
+
+
+def written(path: Path, added: Iterable[tuple[str, str]]) -> None:
+    """Add words to the sets of a table, each with the name of its set, and let this process read it again."""
+    lines = path.read_text().splitlines()
     sets: dict[str, set[str]] = {}
     for line in lines:
         key, found, words = line.partition(": ")
@@ -55,9 +61,8 @@ def learn(added: Iterable[tuple[str, str]]) -> None:
         for key, words in sets.items()
         for line in wrap(" ".join(sorted(words)), _WIDTH, break_long_words=False, break_on_hyphens=False)
     )
-    DATA.write_text("\n".join([*head, *body]) + "\n")
+    path.write_text("\n".join([*head, *body]) + "\n")
     table.cache_clear()
-    model_ids._words.cache_clear()
 
 
 def main() -> None:

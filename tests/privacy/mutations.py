@@ -122,6 +122,7 @@ MUTANTS = (
         "record.exc_info = record.exc_text = record.stack_info = None",
         "pass",
     ),
+    Mutant("own log lines of the SDK's import", "src/spanguard/pipeline/__init__.py", "with quiet():", "if True:"),
     Mutant("own log lines made at run time", f"{GUARD}/own_logs.py", "not _stands_in_code(text)", "False"),
     Mutant(
         "span: attributes", f"{GUARD}/spans.py", 'attributes = clean_attributes(raw, "span")', "attributes = dict(raw or {})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import channels
@@ -235,6 +237,16 @@ def test_opentelemetrys_own_log_lines_tell_no_values(caplog: pytest.LogCaptureFi
     assert SECRET not in caplog.text
     assert "Failed to encode key …: ValueError" in caplog.text
     assert "Transient error ValueError, retrying in 5s." in caplog.text
+
+
+def test_what_is_wrong_in_the_environment_is_not_repeated() -> None:
+    """The SDK logs what it could not use as it is imported, which is before anything can be switched on."""
+    wrong = {"OTEL_RESOURCE_ATTRIBUTES": SECRET, "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "diagnosis"}
+    code = "import spanguard; spanguard.configure()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **wrong}, capture_output=True, text=True, check=True
+    )
+    assert "diagnosis" not in done.stderr
 
 
 def test_one_provider_can_be_guarded_alone() -> None:

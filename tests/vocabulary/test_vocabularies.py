@@ -54,7 +54,7 @@ def test_a_hostile_text_is_refused(name: str, text: str) -> None:
 # --------------------------------------------------------------------------------------------------------------- errors
 
 
-class OwnError(Exception):
+class GraultError(Exception):
     """An exception that stands in code."""
 
     class Inner(Exception):
@@ -92,10 +92,10 @@ def test_other_errors_are_not_shown(text: str) -> None:
 
 def test_an_error_class_that_stands_in_code_is_shown() -> None:
     """It is found under its own name in the module that defines it, which is loaded."""
-    assert is_loaded_error(f"{__name__}.OwnError")
-    assert is_loaded_error(f"{__name__}.OwnError.Inner")
+    assert is_loaded_error(f"{__name__}.GraultError")
+    assert is_loaded_error(f"{__name__}.GraultError.Inner")
     assert is_loaded_error("ValueError")
-    assert not is_error_type(f"{__name__}.OwnError")
+    assert not is_error_type(f"{__name__}.GraultError")
 
 
 def test_an_error_class_that_was_made_at_run_time_is_not_shown() -> None:
@@ -111,7 +111,7 @@ def test_an_error_class_that_was_made_at_run_time_is_not_shown() -> None:
 
 def test_an_alias_is_not_the_name_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that somebody set in a module must be the class's own."""
-    monkeypatch.setattr(sys.modules[__name__], "patient_smith", OwnError, raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "patient_smith", GraultError, raising=False)
     assert not is_loaded_error(f"{__name__}.patient_smith")
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from spanguard.vocabulary.errors import is_error_type
@@ -34,6 +35,18 @@ def switch_off() -> None:
     if _original is not None and logging.getLogRecordFactory() is _guarded:
         logging.setLogRecordFactory(_original)
         _original = None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Do the same for a while: as when the SDK is imported, which logs what it could not use of the environment."""
+    was_on = _original is not None
+    switch_on()
+    try:
+        yield
+    finally:
+        if not was_on:
+            switch_off()
 
 
 def _guarded(*args: Any, **kwargs: Any) -> logging.LogRecord:

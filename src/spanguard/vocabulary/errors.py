@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from spanguard.semconv import ERROR_CATEGORIES, OTHER
 from spanguard.vocabulary.declared import is_declared
-from spanguard.vocabulary.spelled import words_of
+from spanguard.vocabulary.spelled import numbered_of, words_of
 from spanguard.vocabulary.tables import table
+from spanguard.vocabulary.words import is_name_too, is_numbered, is_plain, is_run
 
 LONGEST: Final = 200
 
 _MAIN: Final = "__main__"
-_MOST_WORDS: Final = 7
+_MOST_WORDS: Final = 9
 _dict_of_type: Final = type.__dict__["__dict__"].__get__
 _bases_of_type: Final = type.__dict__["__mro__"].__get__
 _module_of_type: Final = type.__dict__["__module__"].__get__
@@ -40,14 +41,22 @@ def is_error_type(text: str) -> bool:
         return False
     if len(text) == 3 and text.isascii() and text.isdigit():
         return "400" <= text <= "599"
-    sets = table("errors")
     if "." not in text:
         return text in _bare() or _is_spelled(text)
-    if text in sets["codes"]:
-        return True
-    before, _, name = text.rpartition(".")
-    if before.partition(".")[0] in sets["libraries"] and _is_spelled(name) and all(map(_is_module, before.split(".")[1:])):
-        return True
+    return text in table("errors")["codes"] or _is_qualified(text) or _is_listed(text)
+
+
+def _is_qualified(text: str) -> bool:
+    """Whether it is a class of known words in modules of known words; in a library that is known, whatever the class says."""
+    sets = table("errors")
+    library, *modules, name = text.split(".")
+    if library in sets["libraries"] or library in sets["named"]:
+        return _is_named(name) and all(map(_is_module, modules))
+    return _is_spelled(name) and all(map(_is_module, (library, *modules)))
+
+
+def _is_listed(text: str) -> bool:
+    sets = table("errors")
     library, _, rest = text.partition(".")
     while f".{library}" not in sets and "." in rest:  # google.api_core
         further, _, rest = rest.partition(".")
@@ -93,16 +102,33 @@ def _is_exception(value: Any) -> bool:
 
 
 def _is_spelled(name: str) -> bool:
-    """Whether it is a class or a code of two words and more that name errors, one of which says what went wrong."""
+    """Whether it is a class or a code of two words and more that programs use, one of which says what went wrong."""
     words = words_of(name.lstrip("_"))
-    sets = table("errors")
-    return 2 <= len(words) <= _MOST_WORDS and not sets["marks"].isdisjoint(words) and sets["words"].issuperset(words)
+    return len(words) >= 2 and not table("errors")["marks"].isdisjoint(words) and _is_named(name)
+
+
+def _is_named(name: str) -> bool:
+    """Whether it is of words that programs use; one may be a name, beside one that is neither a name nor a mark."""
+    words = words_of(name.lstrip("_"))
+    if not 0 < len(words) <= _MOST_WORDS or not all(map(is_numbered, numbered_of(name))):
+        return False
+    others = [word for word in words if not _is_known(word)]
+    marks = table("errors")["marks"]
+    beside = len(others) == 1 and is_name_too(others[0]) and any(word not in marks and is_plain(word) for word in words)
+    return not others or beside
+
+
+def _is_known(word: str) -> bool:
+    return word in table("errors")["words"] or is_plain(word)
 
 
 def _is_module(name: str) -> bool:
     sets = table("errors")
-    known = (sets["modules"], sets["libraries"], sets["words"])
-    return name in sets["modules"] or all(any(word in each for each in known) for word in words_of(name.lstrip("_")) or ("",))
+    if name in sets["modules"]:
+        return True
+    words = words_of(name.lstrip("_")) or ("",)
+    known = all(word in sets["words"] or word in sets["libraries"] or is_run(word) for word in words)
+    return known and all(map(is_numbered, numbered_of(name)))
 
 
 def _is_class(rest: str, classes: frozenset[str]) -> bool:

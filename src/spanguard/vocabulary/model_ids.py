@@ -36,10 +36,16 @@ _FIXED: Final = frozenset(
     "131072".split()
 )
 # Families that bear a person's name: nothing that follows another family, as a user's name would.
-_NAMES: Final = frozenset({"agnes", "claude", "dolly", "polly", "roberta", "stella"})
+_NAMES: Final = frozenset({"agnes", "claude", "dolly", "polly", "roberta", "spark", "stella"})
+_BEFORE_SPARK: Final = frozenset({"codex", "muse"})  # gpt-5.3-codex-spark; anywhere else it may be S. Park
 # Families that their makers alone serve: a star or an animal behind one, and no gateway before it, is what a user called a
 # deployment, unless a list has it.
 _CLOSED: Final = frozenset({"gpt", "chatgpt", "claude", "gemini", "o", "davinci", "dall"})
+# Families and kinds that those makers have of their own; any other behind one of theirs names a deployment, like a star.
+_OWN: Final = frozenset(
+    "opus sonnet haiku codex realtime nano fable mythos daybreak transcribe tts embed embedding embeddings omni banana "
+    "whisper moderation image gemma gemini gpt chatgpt claude davinci dall dalle veo imagen lyria sora opt v0 sd sd3".split()
+)
 _EVERYDAY: Final = ("general", "codenames")
 _ONE_DIGIT: Final = frozenset("123456789")
 _BEFORE_DAYS: Final = frozenset({"preview", "exp", "experimental", "latest", "thinking", "tts", "r", "plus", "r7b", "dialog"})
@@ -100,7 +106,8 @@ def _is_joined(piece: str, marks: str, *, codenames: bool = False) -> bool:
     if not 6 <= len(piece) <= 24 or not piece.isalpha():
         return False
     marking, known = table("models")[marks], _words(codenames=codenames)
-    parted = ((piece[:at], piece[at:]) for at in range(2, len(piece) - 1))
+    shortest = 2 + codenames  # L. Morgan is no lm-organ
+    parted = ((piece[:at], piece[at:]) for at in range(shortest, len(piece) - shortest + 1))
     return any((one in marking and two in known) or (two in marking and one in known) for one, two in parted)
 
 
@@ -133,6 +140,7 @@ class _Reader:
         self._closed = False
         self._dated = False
         self._by_day = False
+        self._before = ""
 
     def read(self, pieces: list[str]) -> bool:
         """Return whether all pieces are known, and together make an id."""
@@ -152,11 +160,12 @@ class _Reader:
     def _piece(self, piece: str) -> int:
         sets = self._sets
         self._by_day = self._by_day or piece in _BY_DAY
-        if piece in _NAMES and self._family:
+        if piece in _NAMES and self._family and self._before not in _BEFORE_SPARK:
             return 0
-        self._closed = self._closed or piece in _CLOSED
+        closed, self._closed = self._closed, self._closed or piece in _CLOSED
         if piece in sets["families"]:
             self._family = self._known = True
+            self._codenames += closed and piece not in _OWN and self._before not in _BEFORE_SPARK
         elif piece in sets["vendors"]:
             self._vendor = self._vendor or len(piece) > 3
         elif piece in sets["variants"] or self._is_fused(piece):
@@ -174,6 +183,7 @@ class _Reader:
             return 0
         if piece.isalpha():
             self._row = 0
+        self._before = piece
         self._numbers.clear()
         return 1
 

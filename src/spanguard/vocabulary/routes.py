@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import Final
 
 from spanguard.vocabulary.patterns import is_pattern
 from spanguard.vocabulary.registered import is_registered
-from spanguard.vocabulary.spelled import words_of
+from spanguard.vocabulary.spelled import numbered_of, words_of
 from spanguard.vocabulary.tables import table
+from spanguard.vocabulary.words import is_known, is_numbered, is_plain
 
 LONGEST: Final = 200
 _MOST_SEGMENTS: Final = 16
-_MOST_WORDS: Final = 4
+_MOST_WORDS: Final = 7
+_SHORT: Final = 2  # letters of an abbreviation beside a word: lb_id
 _CLOSING: Final = {"{": "}", "<": ">", "(": ")", "[": "]"}
 _BETWEEN: Final = "-._:@~=,;+!$"
+_STAGES: Final = frozenset({"alpha", "beta", "a", "b", "p", "rc"})
 _ENDINGS: Final = ("$", r"\Z", r"\z", "/?", "/*", "/**")
-_ROOTS: Final = frozenset(
-    {"admin", "api", "accounts", "auth", "blog", "docs", "login", "logout", "polls", "search"}
-)  # of Django
-_ANY: Final = frozenset({"*", "**", "?", ".", "..."})
+# Where files lie and no web program's routes begin; and where some do, that lead on to a placeholder, or end soon.
+_DIRECTORIES: Final = frozenset("bin boot etc home mnt opt proc root run sbin srv sys tmp usr var volumes".split())
+_FOLDERS: Final = frozenset(
+    "app backup backups code data desktop disk documents downloads drive git models mount pictures repo repos shared source "
+    "sources src storage work workspace workspaces".split()
+)
+_DEEP: Final = 3
+# What sentences are made of: of 7,400 templates in forty packages not one has any of these between its signs.
+_PROSE: Final = frozenset(
+    "an the please she he they you your will was were are this that our we his her their its been does did have has had but "
+    "if then when what why how who tell let could would should must".split()
+)
+_SIGNS: Final = re.compile(r"[^a-z]+")
+_ANY: Final = frozenset({"*", "**", "?", ".", "...", "-"})
 
 
 def is_route(text: str) -> bool:
@@ -38,8 +53,31 @@ def _is_usual(text: str) -> bool:
     path = path.removeprefix("^").removeprefix(r"\A").removeprefix("/").removesuffix("/")
     segments = list(_split(path, "/"))
     whole = text[0] in "/^" or len(segments) > 1 or segments[0][:1] in ("<", "(", "{")
-    whole = whole or (text[-1] == "/" and path in _ROOTS)
-    return whole and len(segments) <= _MOST_SEGMENTS and all(map(_is_segment, segments))
+    whole = whole or ("." in path and path in table("routes")["words"])  # robots.txt
+    whole = (whole or text[-1] == "/") and not _is_path(segments)  # "admin/" as Django writes it
+    if (
+        not whole
+        or not _PROSE.isdisjoint(_SIGNS.split(text.lower()))
+        or len(segments) > _MOST_SEGMENTS
+        or not all(map(_is_segment, segments))
+    ):
+        return False
+    return all(_may_follow(before, segment) for before, segment in pairwise(segments))
+
+
+def _is_path(segments: list[str]) -> bool:
+    """Whether it is rather the path of a file than a route."""
+    first = segments[0].lower()
+    deep = len(segments) >= _DEEP and all(segment.replace("-", "_").isidentifier() for segment in segments)
+    return first in _DIRECTORIES or (first in _FOLDERS and deep)
+
+
+def _may_follow(before: str, segment: str) -> bool:
+    """Whether the segment names none of those whom the segment before it collects: ``/users/me``, not ``/users/mail``."""
+    sets = table("routes")
+    if not segment.isalpha() or before.lower() not in sets["persons"]:
+        return True
+    return len(words_of(segment)) > 1 or segment.lower() in sets["actions"]
 
 
 def _split(text: str, at: str) -> Iterator[str]:
@@ -59,7 +97,7 @@ def _split(text: str, at: str) -> Iterator[str]:
 def _is_segment(segment: str) -> bool:
     """Whether it is words and placeholders, with signs between them."""
     segment = segment.removeprefix("^").removesuffix("$")
-    if is_word(segment) or segment in _ANY:
+    if segment in _ANY or is_word(segment.removeprefix("@").replace("\\.", ".")):
         return True
     literal = ""
     at = held = 0
@@ -135,32 +173,47 @@ def is_word(segment: str) -> bool:
 
 
 def _is_spelled(piece: str) -> bool:
+    """Whether it is a word that is nobody's name, or a few words of which one is none; a version stands for a word."""
+    if _is_version(piece) or is_numbered(piece.lower()):
+        return True
     words = words_of(piece.removeprefix("_"))
-    alone = len(words) == 1 and piece not in table("routes")["words"]  # neither Park nor PARK, which may be somebody
-    usual = 0 < len(words) <= _MOST_WORDS and not alone and all(len(word) > 1 and _is_usual_word(word) for word in words)
-    return usual or _is_version(piece)
+    if len(words) == 1:  # neither park nor Park, which may be somebody
+        return piece.isalpha() and is_plain(words[0])
+    known = 0 < len(words) <= _MOST_WORDS and all(map(_is_usual_word, words)) and any(map(is_plain, words))
+    return known and all(map(is_numbered, numbered_of(piece)))
 
 
 def _is_usual_word(word: str) -> bool:
-    words = table("routes")["words"]
-    return word in words or f"{word}s" in words or f"{word}es" in words or (word[-1:] == "y" and f"{word[:-1]}ies" in words)
+    return is_known(word) or word in table("routes")["words"] or len(word) == 1
 
 
 def is_name(name: str) -> bool:
     """Whether a placeholder may be called so: ``id``, ``order_id``, ``userId``, ``pk1``."""
     words = words_of(name.lstrip("_").replace(".", "_"))
     names = table("routes")["names"]
-    return bool(words) and len(words) <= _MOST_WORDS and all(word in names or _is_usual_word(word) for word in words)
+    known = [word for word in words if word in names or _is_usual_word(word)]
+    if not any(word in names or word in table("routes")["words"] or is_plain(word) for word in known):
+        return False
+    short = sum(len(word) <= _SHORT for word in words if word not in known)
+    return len(known) + short == len(words) <= _MOST_WORDS and all(map(_is_counted, numbered_of(name)))
+
+
+def _is_counted(word: str) -> bool:
+    """Whether a word of a placeholder's name may have its digits: ``pk1``, ``uuid4``."""
+    return is_numbered(word) or (word[-1].isdigit() and (len(word) <= 2 * _SHORT or word[:-1] in table("routes")["names"]))
 
 
 def _is_version(segment: str) -> bool:
+    """Whether it is ``v1``, ``v2.1``, ``1.0``, ``v1beta1``, ``v1p1beta1``, ``v1alpha``, ``v1b3``, ``v1beta1a``."""
     if len(segment) == 3 and segment[1] == ".":
         return segment[0].isdigit() and segment[2].isdigit()
-    if not 2 <= len(segment) <= 10 or segment[0] not in "vV":
+    if not 2 <= len(segment) <= 10 or segment[0] not in "vV" or not segment.isascii():
         return False
-    number, _, stage = segment[1:].partition("alpha" if "alpha" in segment else "beta" if "beta" in segment else "\0")
-    digits = number.replace(".", "")
-    return 1 <= len(digits) <= 2 and f"{digits}{stage}".isdigit() and len(stage) <= 1 and number[-1] != "."
+    runs = ["".join(run) for _, run in groupby(segment[1:], lambda letter: letter.isdigit() or letter == ".")]
+    digits = "".join(runs[::2]).replace(".", "")
+    stages = runs[1:-1:2] if len(runs) % 2 else runs[1::2]
+    known = all(stage in _STAGES for stage in stages) and runs[0][-1] != "."
+    return known and digits.isdigit() and len(digits) <= (2 if len(runs) == 1 else 4) and runs[0][0].isdigit()
 
 
 # ---------------------------------------------------------------------------------------------------------- placeholders
@@ -180,7 +233,8 @@ def _is_held(bracket: str, held: str) -> bool:
     if given and ":" not in name:
         return is_name(name) and all(part in _ANY or is_word(part) or is_name(part) for part in default.split("/"))
     held = held.removesuffix("*")
-    return not held or all(map(is_name, held.split(","))) or _is_converted(held)
+    numbered = len(held) == 1 and held.isdigit()  # {0}
+    return not held or numbered or all(map(is_name, held.split(","))) or _is_converted(held)
 
 
 def _is_converted(held: str) -> bool:

@@ -26,12 +26,21 @@ def words_of(name: str) -> list[str]:
     return words if digits <= _MOST_DIGITS else []
 
 
+def numbered_of(name: str) -> list[str]:
+    """Return the words of a name that have digits, with them: ``http2`` and ``v2`` of ``HTTP2ErrorV2``."""
+    cut = (hump for piece in name.replace("-", "_").split("_") for hump in _cut(piece))
+    return [hump.lower() for hump in cut if any(map(str.isdigit, hump))]
+
+
 def _humps(piece: str) -> list[str]:
+    humps = (hump.strip("0123456789").lower() for hump in _cut(piece))
+    return [hump for hump in humps if hump]
+
+
+def _cut(piece: str) -> list[str]:
     starts = [
         at
         for at, letter in enumerate(piece)
         if at and letter.isupper() and (not piece[at - 1].isupper() or piece[at + 1 : at + 2].islower())
     ]
-    cuts = [0, *starts, len(piece)]
-    humps = (piece[a:b].strip("0123456789").lower() for a, b in pairwise(cuts))
-    return [hump for hump in humps if hump]
+    return [piece[a:b] for a, b in pairwise([0, *starts, len(piece)])]
