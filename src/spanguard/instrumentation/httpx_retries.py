@@ -8,7 +8,8 @@ default, so that no call of a model is: that is told when such a request fails w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, cast
 
 from spanguard._core.border import quiet
@@ -35,6 +36,16 @@ class Request(Tries):
         if self.trying is not None:
             self.trying.refuse()
         self.again()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Enclose the time in which it is sent once."""
+        self.send()
+        try:
+            yield
+        except BaseException as error:
+            self.failed(error)
+            raise
 
     @quiet
     def answered(self, response: Foreign) -> None:
@@ -77,12 +88,8 @@ def _retry_of(transport: Any, request: Any) -> Any:
 
 def _sending(request: Request, send: Callable[..., Any]) -> Callable[..., Any]:
     def _send(*args: Any, **kwargs: Any) -> Any:
-        request.send()
-        try:
+        with request.sending():
             response = send(*args, **kwargs)
-        except BaseException as error:
-            request.failed(error)
-            raise
         request.answered(response)
         return response
 
@@ -91,12 +98,8 @@ def _sending(request: Request, send: Callable[..., Any]) -> Callable[..., Any]:
 
 def _asending(request: Request, send: Callable[..., Any]) -> Callable[..., Any]:
     async def _send(*args: Any, **kwargs: Any) -> Any:
-        request.send()
-        try:
+        with request.sending():
             response = await send(*args, **kwargs)
-        except BaseException as error:
-            request.failed(error)
-            raise
         request.answered(response)
         return response
 
