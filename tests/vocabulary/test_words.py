@@ -83,7 +83,10 @@ def test_a_sentence_or_the_path_of_a_file_is_no_route(text: str) -> None:
     assert not is_route(text)
 
 
-@pytest.mark.parametrize("route", ["/data", "/models/{id}", "/data/{id}/models/{name}", "/models/search", "/api/data/models"])
+@pytest.mark.parametrize(
+    "route",
+    ["/data", "/orders/{id}/invoice.pdf", "/models/{id}", "/data/{id}/models/{name}", "/models/search", "/api/data/models"],
+)
 def test_what_folders_are_called_routes_are_called_too(route: str) -> None:
     """If they are short, or lead to a placeholder, or do not begin with it."""
     assert is_route(route)

@@ -52,6 +52,9 @@ def _is_usual(text: str) -> bool:
         path = path.removesuffix(ending)
     path = path.removeprefix("^").removeprefix(r"\A").removeprefix("/").removesuffix("/")
     segments = list(_split(path, "/"))
+    stem, _, ending = segments[-1].rpartition(".")
+    if stem and ending in table("routes")["refused"] and any(map(_holds, segments[:-1])):
+        segments[-1] = stem  # {order_id}/invoice.pdf is made by the program, as its placeholder shows
     whole = text[0] in "/^" or len(segments) > 1 or segments[0][:1] in ("<", "(", "{")
     whole = whole or ("." in path and path in table("routes")["words"])  # robots.txt
     whole = (whole or text[-1] == "/") and not _is_path(segments)  # "admin/" as Django writes it
@@ -63,6 +66,11 @@ def _is_usual(text: str) -> bool:
     ):
         return False
     return all(_may_follow(before, segment) for before, segment in pairwise(segments))
+
+
+def _holds(segment: str) -> bool:
+    """Whether there is a placeholder in it."""
+    return segment[:1] == ":" or not set(_CLOSING).isdisjoint(segment)
 
 
 def _is_path(segments: list[str]) -> bool:
@@ -200,7 +208,8 @@ def is_name(name: str) -> bool:
 
 def _is_counted(word: str) -> bool:
     """Whether a word of a placeholder's name may have its digits: ``pk1``, ``uuid4``."""
-    return is_numbered(word) or (word[-1].isdigit() and (len(word) <= 2 * _SHORT or word[:-1] in table("routes")["names"]))
+    names = table("routes")["names"]
+    return is_numbered(word) or word in names or (word[-1].isdigit() and (len(word) <= 2 * _SHORT or word[:-1] in names))
 
 
 def _is_version(segment: str) -> bool:
