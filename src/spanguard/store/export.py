@@ -170,7 +170,7 @@ def _parquet(lines: Path, target: Path, view: View, wanted: int) -> int:
     with _private(part), duckdb.connect(":memory:", config=offline) as connection:
         source = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {{{columns}}})"
         try:
-            connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
         except duckdb.Error as error:
             reason = str(error).split(" in file ", 1)[0].splitlines()[0]  # what stands behind it may be content
             raise StoreError(target, f"was not written: DuckDB says {reason!r}") from error
