@@ -1,4 +1,4 @@
-"""The shipped files: valid to the real binary in every combination, clean by our own lint, in step with their sources."""
+"""The shipped files: valid to the real binary in every combination, clean by our own lint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from collector.running import arguments
 yaml = pytest.importorskip("yaml")
 sys.path.insert(0, str(SHIPPED))
 try:
-    import generate
     import lint
 finally:
     sys.path.remove(str(SHIPPED))
@@ -46,7 +45,6 @@ VARIABLES = {
 }
 README = (SHIPPED / "README.md").read_text(encoding="utf-8")
 OVERLAYS = {name: (SHIPPED / name).read_text(encoding="utf-8") for name in sorted({*chain.from_iterable(COMBINATIONS)})}
-GENERATED = generate.everything()
 
 
 def validate(otelcol: str, names: tuple[str, ...], *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -183,20 +181,6 @@ def test_the_collectors_source_is_that_of_the_manifest() -> None:
     assert set(re.findall(parts, source)) == {module.partition(" ")[0] for module in wanted}
     sums = (SHIPPED / "otelcol" / "go.sum").read_text(encoding="utf-8")
     assert all(f"{module} h1:" in sums for module in wanted)
-
-
-@pytest.mark.parametrize("name", sorted(GENERATED))
-def test_generated_files_do_not_lag(name: str) -> None:
-    """`python collector-config/generate.py` would change nothing."""
-    text = (SHIPPED / name).read_text(encoding="utf-8")
-    assert text == GENERATED[name], "run python collector-config/generate.py"
-
-
-def test_nothing_generated_is_left_over() -> None:
-    """Dashboards and rules are all written by the generator."""
-    patterns = ("*/*.rules.yml", "*/*.test.yml", "*/*/*.json")
-    there = {str(path.relative_to(SHIPPED)) for pattern in patterns for path in SHIPPED.glob(pattern)}
-    assert there <= set(GENERATED)
 
 
 def test_the_readme_names_every_file_and_every_variable() -> None:
