@@ -169,8 +169,9 @@ def _parquet(lines: Path, target: Path, view: View, wanted: int) -> int:
     part = target.with_name(target.name + ".part")
     with _private(part), duckdb.connect(":memory:", config=offline) as connection:
         source = f"read_json({_quoted(lines)}, format = 'newline_delimited', columns = {{{columns}}})"
+        written = "FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false"  # older ones put a file of their own beside it
         try:
-            connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)")
+            connection.execute(f"COPY (FROM {source}) TO {_quoted(part)} ({written})")
         except duckdb.Error as error:
             reason = str(error).split(" in file ", 1)[0].splitlines()[0]  # what stands behind it may be content
             raise StoreError(target, f"was not written: DuckDB says {reason!r}") from error
