@@ -104,6 +104,12 @@ MUTANTS = (
     ),
     place("outbound", "all", "    *outbound.PLACES,\n"),
     place("start", "multiprocessing", '    Place("multiprocessing.process", "BaseProcess", "start", _start),\n'),
+    Mutant(
+        "log: each its own at the same time",
+        f"{GUARD}/process.py",
+        "        self._submit_and_wait(own)\n",
+        '        if (clean := guarded("log", clean_log, log_record)) is not None:\n            original(self, clean)\n',
+    ),
     Mutant("dropped keys: those of code alone", f"{GUARD}/dropped.py", "if key in standing]", "]"),
     Mutant(
         "baggage",

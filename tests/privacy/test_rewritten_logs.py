@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 from channels import quiet_warnings, wire
@@ -67,6 +68,45 @@ def _guard() -> Iterator[None]:
 def told(records: list[ReadableLogRecord]) -> str:
     """Return all that the records hold, as nobody's encoder would clean it."""
     return repr([(vars(each.log_record), each.resource.attributes, each.instrumentation_scope) for each in records])
+
+
+class Late(Keeper):
+    """Keeps what it gets when others have written to theirs."""
+
+    def __init__(self, written: Event) -> None:
+        super().__init__()
+        self.written = written
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        assert self.written.wait(30)
+        super().on_emit(log_record)
+
+
+class Signalling(Writer):
+    """Writes, and says when it has."""
+
+    def __init__(self) -> None:
+        self.written = Event()
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        super().on_emit(log_record)
+        self.written.set()
+
+
+@pytest.mark.usefixtures("_guard")
+def test_what_one_processor_writes_no_other_sees_that_works_at_the_same_time() -> None:
+    """In the SDK's concurrent list, whatever exporter stands behind the other."""
+    writer = Signalling()
+    late = Late(writer.written)
+    together = ConcurrentMultiLogRecordProcessor(max_workers=2)
+    provider = LoggerProvider(multi_log_record_processor=together, shutdown_on_exit=False)
+    provider.add_log_record_processor(late)
+    provider.add_log_record_processor(writer)
+    provider.get_logger("shop").emit(LogRecord(attributes={"http.request.method": "GET"}, body="hello"))
+    provider.shutdown()
+    (record,) = late.records
+    assert (record.log_record.attributes or {})["http.request.method"] == "GET"
+    assert SECRET not in told(late.records)
 
 
 @pytest.mark.usefixtures("_guard")

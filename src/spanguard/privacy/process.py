@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
-from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk._logs._internal import ConcurrentMultiLogRecordProcessor, SynchronousMultiLogRecordProcessor
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics
 from opentelemetry.sdk.resources import Resource
@@ -151,11 +151,19 @@ def _on_emit(original: Function) -> Function:
     return on_emit
 
 
+def _nothing() -> None:
+    pass
+
+
 def _on_emit_together(original: Function) -> Function:
     @functools.wraps(original)
-    def on_emit(self: object, log_record: ReadWriteLogRecord) -> None:
-        if (clean := guarded("log", clean_log, log_record)) is not None:
-            original(self, clean)
+    def on_emit(self: ConcurrentMultiLogRecordProcessor, log_record: ReadWriteLogRecord) -> None:
+        def own(processor: LogRecordProcessor) -> Callable[..., None]:
+            # What one writes to it, at the same time, no other sees.
+            clean = guarded("log", clean_log, log_record)
+            return _nothing if clean is None else functools.partial(processor.on_emit, clean)
+
+        self._submit_and_wait(own)
 
     return on_emit
 
