@@ -218,7 +218,7 @@ class _Counted(Queued):
         self.exported = self.told = 0
 
     def export(self, batch: Sequence[ReadableSpan]) -> SpanExportResult:
-        self._seek_queue("traces", batch[0].resource)
+        self._seek_queue("traces", batch)
         self.exported += len(batch)
         return SpanExportResult.SUCCESS
 

@@ -46,6 +46,14 @@ def make(_begin, _function, _conclude):
             scope.suspend()
     return traced
 """
+# What the templates below have in common, once a chunk is there: `StreamReader.listen` says what it does.
+_TAKEN: Final = """\
+            if keep is not None:
+                last = ticks()
+                number += 1
+                if number > wants:
+                    wants = look()
+                keep(item)"""
 _GENERATOR: Final = """
 def make(_start):
     def traced({parameters}):
@@ -72,12 +80,7 @@ def make(_start):
                     argument = closing = None
                 context = current()
                 back(token)
-            if keep is not None:
-                last = ticks()
-                number += 1
-                if number > wants:
-                    wants = look()
-                keep(item)
+{taken}
             try:
                 argument = yield item
                 step = send
@@ -118,12 +121,7 @@ def make(_start):
                     context = left
                 except (ValueError, RuntimeError):  # closed from elsewhere, where nothing was set
                     pass
-            if keep is not None:
-                last = ticks()
-                number += 1
-                if number > wants:
-                    wants = look()
-                keep(item)
+{taken}
             try:
                 pending = asend((yield item))
             except GeneratorExit as thrown:
@@ -176,7 +174,7 @@ def _made(template: str, function: Function | None, *around: object) -> Function
 @functools.lru_cache(maxsize=512)
 def _compiled(template: str, parameters: str, given: str) -> Callable[..., Function]:
     made: dict[str, Any] = {}
-    text = template.format(parameters=parameters, given=given)
+    text = template.format(parameters=parameters, given=given, taken=_TAKEN)
     exec(compile(text, "<spanguard/_core/drivers>", "exec"), globals(), made)  # noqa: S102 - our text, and names of parameters
     return made["make"]  # type: ignore[no-any-return]
 

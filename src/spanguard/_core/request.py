@@ -84,9 +84,6 @@ def request_attributes(arguments: Mapping[str, object]) -> Attributes:
         known = _NUMBERS.get(name)
         if known is not None:
             attribute, kind = known
-            if type(value) is kind and -_LIMIT <= value < _LIMIT and name != "n":  # type: ignore[operator]
-                attributes[attribute] = value  # type: ignore[assignment]
-                continue
             number = value if type(value) is int or type(value) is float else _number(value)
             if number is not None and -_LIMIT <= number < _LIMIT and not (number == 1 and name == "n"):
                 attributes[attribute] = number if type(number) is kind else kind(number)

@@ -73,8 +73,7 @@ class SpoolingSpanExporter(_Spooling, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans; SUCCESS if they were taken or kept."""
-        if spans:
-            self._seek_queue("traces", spans[0].resource)
+        self._seek_queue("traces", spans)
         kept = self._send(encode_spans(spans), len(spans))
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
@@ -84,8 +83,7 @@ class SpoolingLogExporter(_Spooling, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Send the log records; SUCCESS if they were taken or kept."""
-        if batch:
-            self._seek_queue("logs", batch[0].resource)
+        self._seek_queue("logs", batch)
         kept = self._send(encode_logs(batch), len(batch))
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 

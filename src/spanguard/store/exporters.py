@@ -89,8 +89,7 @@ class StoreSpanExporter(_StoreExporter, SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write the spans in one transaction."""
-        if spans:
-            self._seek_queue(self._kind, spans[0].resource)
+        self._seek_queue(self._kind, spans)
         kept = self._keep(lambda: span_rows(spans), len(spans), lambda: spans[0].resource)
         return SpanExportResult.SUCCESS if kept else SpanExportResult.FAILURE
 
@@ -102,8 +101,7 @@ class StoreLogExporter(_StoreExporter, LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the events in one transaction."""
-        if batch:
-            self._seek_queue(self._kind, batch[0].resource)
+        self._seek_queue(self._kind, batch)
         kept = self._keep(lambda: log_rows(batch), len(batch), lambda: batch[0].resource)
         return LogRecordExportResult.SUCCESS if kept else LogRecordExportResult.FAILURE
 

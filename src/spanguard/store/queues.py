@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from types import FrameType
@@ -18,7 +18,9 @@ from typing import Final, TypeVar
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
 
 from spanguard import semconv
 from spanguard.store.losses import losses, lost
@@ -108,13 +110,13 @@ class Queued:
         """Take note of items that never came here, as the queue before this was full."""
         raise NotImplementedError
 
-    def _seek_queue(self, signal: str, resource: Resource) -> None:
-        """Watch the queue of the batch processor that calls, the first time and if nobody does yet."""
-        if not self._sought:
+    def _seek_queue(self, signal: str, batch: Sequence[ReadableSpan] | Sequence[ReadableLogRecord]) -> None:
+        """Watch the queue of the batch processor that calls, with its first batch and if nobody does yet."""
+        if batch and not self._sought:
             self._sought = True
             with contextlib.suppress(Exception):  # whatever is found there, the batch goes on
                 holder = _caller(sys._getframe(1))
-                if holder is not None and watch(holder, partial(overflowed, signal, self, resource)):
+                if holder is not None and watch(holder, partial(overflowed, signal, self, batch[0].resource)):
                     tell_of_losses()
 
 
