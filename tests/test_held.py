@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 
 from spanguard import semconv, settings, traced_llm_call, traced_repair
 from spanguard._core import held
+from spanguard._core.recorder import recorder
 from spanguard.settings import GENERATIONS, Settings
 from support import Clock, Telemetry, completion
 from test_providers import CALLS, ask, counted, no_providers
@@ -109,6 +111,39 @@ def test_what_finds_too_many_waiting_is_written_at_once(
         ask()
         assert waiting() <= most
     assert counted(reader.get_metrics_data()) == 20
+
+
+def test_what_a_collection_has_no_time_to_write_is_in_the_next_one(reader: InMemoryMetricReader) -> None:
+    """A reader throws a collection away whose callbacks take too long: so many values never take it that far."""
+    for _ in range(500):
+        ask()
+    of_ours = [each for each in held._living() if each._most]
+    for each in of_ours:
+        each.settle(until=0)
+    assert waiting() >= 499
+    assert sum(each._count for each in of_ours) == waiting()
+    assert counted(reader.get_metrics_data()) == 500
+    assert waiting() == 0
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_counter_waits_as_its_sum(reader: InMemoryMetricReader, threads: int) -> None:
+    """However many values there were, a few wait, and none is lost or counted twice."""
+    of = recorder().held
+    series = of.series(semconv.VALIDATIONS, {})
+
+    def add() -> None:
+        for _ in range(5000):
+            of.put(series, 1, held.APART)
+
+    working = [threading.Thread(target=add) for _ in range(threads)]
+    for each in working:
+        each.start()
+    for each in working:
+        each.join()
+    assert len(series.values) < 5000
+    (point,) = points(reader.get_metrics_data(), semconv.VALIDATIONS.name)
+    assert point.value == 5000 * threads
 
 
 def test_kinds_beyond_the_most_are_written_at_once(reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanguard._core.readers import stream
 from spanguard._core.readers.reading import Reading
 from spanguard._core.readers.response import read
 from spanguard._core.readers.stream import StreamReader
@@ -189,6 +191,38 @@ def test_a_choice_that_comes_alone_in_its_chunk_counts_from_any_chunk_at_the_beg
     """The second choice shows in the eighth chunk, and ends far from both ends."""
     chunks = [*[chunk(0)] * 7, chunk(1), *[chunk(0)] * 50, chunk(1, "length"), *[chunk(0)] * 50, chunk(0, "stop")]
     assert streamed([form(each) for each in chunks]).finish_reasons == ("stop", "length")
+
+
+_CHOICES = st.lists(
+    st.builds(
+        lambda index, finish: {"index": index, "finish_reason": finish},
+        st.sampled_from([0, 0, 0, 0, 0, 1, None]),
+        st.sampled_from([None, None, None, None, "stop", "length"]),
+    ),
+    max_size=2,
+)
+_CHUNKS = st.lists(
+    st.builds(
+        lambda choices, model, usage: {"id": "chatcmpl-1", "choices": choices, "model": model, "usage": usage},
+        st.one_of(st.just([{"index": 0, "finish_reason": None}]), st.just([{"index": 0, "finish_reason": "stop"}]), _CHOICES),
+        st.sampled_from(["gpt-5.2", "gpt-5.2", "gpt-5.2", None]),
+        st.sampled_from([None, None, None, None, {"prompt_tokens": 3, "completion_tokens": 4}, {"completion_tokens": 5}]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(_CHUNKS, st.sampled_from([0, 7, 40]), st.booleans())
+def test_a_stream_read_from_its_end_says_what_all_that_is_held_says_together(
+    chunks: list[dict[str, Any]], more: int, azure: bool
+) -> None:
+    """The quick way is a way to the same reading, whatever servers mix."""
+    chunks[0] = {**chunks[0], "prompt_filter_results": [] if azure else None}
+    chunks = [*chunks[: len(chunks) // 2], *[chunk(0)] * more, *chunks[len(chunks) // 2 :]]
+    quick = streamed(chunks)
+    with patch.object(stream, "_from_the_end", lambda *_, **__: None):
+        assert streamed(chunks) == quick
 
 
 def test_events_of_the_stream_managers_are_read(form: Any) -> None:

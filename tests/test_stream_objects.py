@@ -122,7 +122,7 @@ class Generating(Counter):
 
     def __init__(self, chunks: list[Any]) -> None:
         super().__init__(chunks)
-        self._iterator = (chunk() if callable(chunk) else chunk for chunk in chunks)
+        self._iterator: Any = (chunk() if callable(chunk) else chunk for chunk in chunks)
 
     def __next__(self) -> Any:
         return next(self._iterator)
@@ -158,6 +158,68 @@ def test_the_span_is_current_in_an_iterator_and_not_in_its_consumer(telemetry: T
     """For each chunk anew."""
     stream = ask(lambda: Counter([current, current]))()
     assert (next(stream), current(), next(stream), current()) == ("chat gpt-5.2", "", "chat gpt-5.2", "")
+
+
+_SEEN: contextvars.ContextVar[str] = contextvars.ContextVar("_SEEN", default="")
+
+
+def test_the_generator_inside_an_sdks_stream_works_in_the_call_and_leaves_its_consumers_context_alone(
+    telemetry: Telemetry,
+) -> None:
+    """It sees what was set when it was first read, and sets nothing outside."""
+
+    def within() -> tuple[str, str]:
+        seen = _SEEN.get()
+        _SEEN.set("within")
+        return current(), seen
+
+    stream = ask(lambda: Generating([within, within]))()
+    _SEEN.set("before")
+    assert (next(stream), current()) == (("chat gpt-5.2", "before"), "")
+    _SEEN.set("after")
+    assert (next(stream), current()) == (("chat gpt-5.2", "within"), "")
+    assert _SEEN.get() == "after"
+
+
+def answering(stream: Any) -> Iterator[Any]:
+    """Answer what is thrown in with one more chunk, and what is thrown in next with an error of its own."""
+    try:
+        yield 1
+    except KeyError:
+        yield current()
+        stream.closed = True
+    yield 3
+
+
+def test_what_is_thrown_into_an_sdks_stream_is_for_the_generator_inside(telemetry: Telemetry) -> None:
+    """It may go on, and ends with what it lets through."""
+    stream = Generating([])
+    stream._iterator = answering(stream)
+    assert next(ask(lambda: stream)()) == 1
+    assert (stream._iterator.throw(KeyError()), current()) == ("chat gpt-5.2", "")
+    assert (next(stream), stream.closed) == (3, True)
+    with pytest.raises(ZeroDivisionError):
+        stream._iterator.throw(ZeroDivisionError())
+    assert ending(telemetry) == ("ERROR", "failed", "ZeroDivisionError", 3)
+
+
+def stubborn() -> Iterator[int]:
+    """Refuse to be closed."""
+    while True:
+        try:
+            yield 1
+        except GeneratorExit:
+            yield 2
+
+
+def test_a_generator_inside_an_sdks_stream_that_refuses_to_be_closed_says_so(telemetry: Telemetry) -> None:
+    """By Python's own error."""
+    stream = Generating([])
+    stream._iterator = stubborn()
+    next(ask(lambda: stream)())
+    with pytest.raises(RuntimeError, match="ignored GeneratorExit"):
+        stream._iterator.close()
+    assert ending(telemetry) == ("ERROR", "failed", "RuntimeError", 1)
 
 
 def by_close(stream: Any) -> None:

@@ -225,8 +225,6 @@ def _written(signature: inspect.Signature) -> tuple[str, str] | None:
 
 
 _D: Final = None  # stands for each default, which is set afterwards
-# As the templates call them.
-_switch, _passing, _left, _aleft, _collecting = switch, PASSING, left, aleft, collecting
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
@@ -243,9 +241,13 @@ def _ignore(_inner: object) -> None:
     """Do nothing, when the collector finds an inner generator."""
 
 
-def _end(scope: Scope, error: BaseException | None, closing: GeneratorExit | None) -> None:
+def end_stream(scope: Scope, error: BaseException | None, closing: GeneratorExit | None) -> None:
     """End the scope of a stream: with an error of its own, because it was closed, or because it was complete."""
     if closing is not None and (error is None or issubclass(type(error), GeneratorExit)):
         apart(scope.stopped_early, closing)
     else:
         apart(scope.finish, error)
+
+
+# As the templates call them.
+_switch, _passing, _left, _aleft, _collecting, _end = switch, PASSING, left, aleft, collecting, end_stream

@@ -4,16 +4,18 @@ A value is put beside its attributes, and written to its instrument when a reade
 observable instrument, which the SDK calls before it reads the others. The metrics are the same: every collection has all
 that was measured before it. At once is written the first value of a set of attributes, as the SDK takes its time for the
 begin of the series; what finds `MOST` values waiting, or `MOST_SERIES` sets; and everything where the provider is not the
-OpenTelemetry SDK's, as another need not call back.
+OpenTelemetry SDK's, as another need not call back. What a collection has no time to write is in the next one.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from array import array
+from collections.abc import Mapping, MutableSequence
 from typing import Final, cast
 
 from opentelemetry.context import Context, create_key
@@ -25,49 +27,76 @@ from spanguard._core.switch import SPAN_KEY
 from spanguard._core.writers import Attributes, Writer, ignore
 from spanguard.semconv import Metric
 
-MOST: Final = 100_000
-"""How many values wait at most: three megabytes, thirty thousand calls between two collections."""
+MOST: Final = 1_000_000
+"""How many values of histograms wait at most: eight megabytes, 300,000 calls between two collections."""
 MOST_SERIES: Final = 4_000
+_FOLD: Final = 1000
+"""How many values of one counter wait at most before their sum takes their place."""
 # This context has no span; it is not empty, for then the SDK would take the current one.
 APART: Final = Context({create_key("spanguard-apart"): True})
 _FINE: Final = 1024
 _BREATH: Final = 64
+_SHARE: Final = 0.8
+"""Of the time that a reader gives its callbacks; it throws a collection away that takes longer."""
 _settling = threading.Lock()  # a collection must not end before the values that another one has taken are written
 
 
 class Series:
     """One instrument with one set of attributes, and the values that wait for it."""
 
-    __slots__ = ("attributes", "begun", "listed", "spans", "sums", "values", "write")
+    __slots__ = ("attributes", "begun", "listed", "spans", "sums", "values", "whole", "write")
 
-    def __init__(self, write: Writer, attributes: Attributes, *, sums: bool, listed: bool) -> None:
+    def __init__(self, write: Writer, metric: Metric, attributes: Attributes, *, listed: bool) -> None:
         self.write: Final = write
         self.attributes: Final = dict(attributes)
-        self.sums: Final = sums
+        self.sums: Final = metric.kind != "histogram"
+        self.whole: Final = metric.unit.startswith("{")
+        """Whether it counts things."""
         self.listed: Final = listed
         """Whether it is settled when metrics are collected."""
         self.begun: bool = False
-        self.values: list[float] = []
+        self.values: MutableSequence[float] = [] if self.sums else array("d")
         self.spans: dict[int, tuple[float, SpanContext]] = {}
         """The first value that belongs to a span, for each power of two: the SDK keeps one exemplar a bucket."""
 
-    def settle(self) -> None:
-        """Write what waits: a counter's values as their sum, but for those that have an exemplar."""
-        number = len(self.values)
-        taken = self.values[:number]
-        del self.values[:number]
+    def fold(self) -> None:
+        """Put the sum of a counter's values in their place, but for one that has an exemplar."""
+        if _settling.acquire(blocking=False):
+            try:
+                taken = self._taken()
+                kept = [value for value, _ in self.spans.values() if value in taken]
+                for value in kept:
+                    taken.remove(value)
+                self.values.extend([*kept, sum(taken)])
+            finally:
+                _settling.release()
+
+    def settle(self, until: float) -> int:
+        """Write what waits, a counter's values as their sum; return how many values there was no time for."""
+        taken = self._taken()
         spans, self.spans = self.spans, {}
         write, attributes = self.write, self.attributes
         for value, span in spans.values():
             if value in taken:
                 taken.remove(value)
-                write(value, attributes, set_span_in_context(NonRecordingSpan(span), APART))
+                write(int(value) if self.whole else value, attributes, set_span_in_context(NonRecordingSpan(span), APART))
         if self.sums and taken:
             taken = [sum(taken)]
         for begin in range(0, len(taken), _BREATH):
+            if time.monotonic() > until:
+                self.values[:0] = taken[begin:]
+                return len(taken) - begin
             for value in taken[begin : begin + _BREATH]:
-                write(value, attributes, APART)
+                write(int(value) if self.whole else value, attributes, APART)
             time.sleep(0)  # lets other threads run: they would wait for the interpreter for five milliseconds at a time
+        return 0
+
+    def _taken(self) -> MutableSequence[float]:
+        # Those only that are there now: a value may be added at any time, without a lock.
+        number = len(self.values)
+        taken = self.values[:number]
+        del self.values[:number]
+        return taken
 
 
 class Held:
@@ -92,19 +121,27 @@ class Held:
         found = self._series.get(key)
         if found is None:
             write, listed = self._writers.get(metric.name, ignore), len(self._series) < MOST_SERIES
-            found = Series(write, attributes, sums=metric.kind != "histogram", listed=listed)
+            found = Series(write, metric, attributes, listed=listed)
             if listed:
                 return self._series.setdefault(key, found)
         return found
 
     def put(self, series: Series, value: float, within: Context | None) -> None:
         """Hold a value, or write it at once."""
-        if within is None or not series.begun or self._count >= self._most:
-            series.begun = series.listed
-            series.write(value, series.attributes, within)
+        if within is None or not series.begun:
+            self._write(series, value, within)
             return
-        self._count += 1  # threads may lose some; it need not be exact
-        series.values.append(value)
+        if series.sums:
+            values = series.values
+            values.append(value)
+            if len(values) >= _FOLD:
+                series.fold()
+        elif self._count < self._most:
+            self._count += 1  # threads may lose some; it need not be exact
+            series.values.append(value)
+        else:
+            self._write(series, value, within)
+            return
         if within is APART:
             return
         place = 0 if series.sums else int(value * _FINE).bit_length()
@@ -113,22 +150,28 @@ class Held:
             if span is not None:
                 series.spans[place] = value, cast("Span", span).get_span_context()
 
-    def settle(self) -> None:
-        """Write all that waits."""
+    def _write(self, series: Series, value: float, within: Context | None) -> None:
+        series.begun = series.listed and self._most > 0
+        series.write(value, series.attributes, within)
+
+    def settle(self, until: float = math.inf) -> None:
+        """Write what waits, as far as there is time."""
         self._count = 0
-        for series in list(self._series.values()):
-            series.settle()
+        left = [series.settle(until) for series in list(self._series.values())]
+        self._count += sum(left)
 
     def close(self) -> None:
         """Hold nothing any more."""
         self._most = 0
+        for series in list(self._series.values()):
+            series.begun = False
         with _settling:
             self.settle()
 
     def forget(self) -> None:
         """Drop what waits: it is another process's."""
         for series in self._series.values():
-            series.values.clear()
+            del series.values[:]
             series.spans.clear()
         self._count = 0
 
@@ -144,16 +187,16 @@ def _calls_back(meter: Meter) -> bool:
     return any(base.__module__.startswith("opentelemetry.sdk.metrics") for base in type(meter).__mro__)
 
 
-def _collected(_options: CallbackOptions) -> list[Observation]:
-    _settle_all()
+def _collected(options: CallbackOptions) -> list[Observation]:
+    _settle_all(time.monotonic() + options.timeout_millis * _SHARE / 1000)
     return []
 
 
 @quiet
-def _settle_all() -> None:
+def _settle_all(until: float) -> None:
     with _settling:
         for held in _living():
-            held.settle()
+            held.settle(until)
 
 
 def _after_fork_in_child() -> None:

@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, Status, StatusC
 from spanguard._core import clock
 from spanguard._core.errors import Failure
 from spanguard._core.recorder import Recorder, recorder
-from spanguard._core.switch import SPAN_KEY, leave, switch
+from spanguard._core.switch import SPAN_KEY, switch
 from spanguard._core.usage import Spent
 from spanguard._core.writers import Attributes
 from spanguard.semconv import ERROR_CATEGORY, ERROR_RECOVERABLE, ERROR_TYPE, LIBRARY, POLICY_NAME, POLICY_TYPE, Event
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = create_key("spanguard-scope")
 _ERROR: Final = Status(StatusCode.ERROR)  # never with a description: it would be the exception's message
-_SWITCH: Final = switch()
-_current, _put, _ = _SWITCH
+_current, _put, _back = switch()
 NO_ATTRIBUTES: Final[Mapping[str, str]] = {}
 
 
@@ -154,7 +153,10 @@ class Scope:
         if token is not None:
             attached, self._attached = self._attached, None
             if attached is not None and _current() is attached:
-                leave(_SWITCH, token, attached)
+                try:  # noqa: SIM105 - `suppress` costs ten times as much
+                    _back(token)
+                except (ValueError, RuntimeError):  # entered elsewhere, where it stays set
+                    pass
 
     # ------------------------------------------------------------------------------------------ what flows up the chain
 

@@ -35,6 +35,11 @@ def switch() -> Switch:
     return variable.get, variable.set, variable.reset
 
 
+def in_variables() -> bool:
+    """Whether the current context is kept in a context variable, as OpenTelemetry does unless it is told otherwise."""
+    return switch()[0] is not get_current
+
+
 def leave(switch: Switch, token: object, entered: Context) -> Context:
     """Take a setting back; return the context to go on with next time, which has what was left open in between."""
     current, _, back = switch

@@ -13,14 +13,12 @@ def chat(get: Get, choices: object) -> Reading:
     else:
         several = choices if isinstance(choices, (list, tuple)) else ()
         reasons = finish_reasons([getter(choice)("finish_reason") for choice in several])
-    azure = get("prompt_filter_results") is not None  # only Azure sends what its content filter thought of the prompt
-    return Reading(
-        counts.usage(get("usage")),
-        text(get("model")),
-        text(get("id")),
-        reasons,
-        "azure.ai.openai" if azure else None,
-    )
+    return Reading(counts.usage(get("usage")), text(get("model")), text(get("id")), reasons, azure(get))
+
+
+def azure(get: Get) -> str | None:
+    """Return the provider's name if it is Azure, which alone sends what its content filter thought of the prompt."""
+    return None if get("prompt_filter_results") is None else "azure.ai.openai"
 
 
 def response(get: Get) -> Reading:

@@ -8,7 +8,7 @@ from typing import Final
 
 from spanguard._core import clock
 from spanguard._core.border import ask
-from spanguard._core.readers import anthropic
+from spanguard._core.readers import anthropic, openai
 from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, Way, finish_reasons, getter, one_reason, way
 from spanguard._core.readers.response import read
 from spanguard._core.usage import NOTHING
@@ -35,7 +35,7 @@ def _none() -> tuple[int, int]:
 class StreamReader:
     """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one."""
 
-    __slots__ = ("_tally", "_together", "_wants", "first", "kept")
+    __slots__ = ("_begin", "_tally", "_together", "_wants", "first", "kept")
 
     def __init__(self) -> None:
         self.kept: Final[deque[object]] = deque(maxlen=LAST)
@@ -44,6 +44,7 @@ class StreamReader:
         """When the first chunk came."""
         self._tally: Tally = _none
         self._wants = 0
+        self._begin: object = None
         self._together = _Together()
 
     @property
@@ -93,16 +94,24 @@ class StreamReader:
         if number > LAST + 1:
             together.glance(self.kept[0])
             return
-        together.take(self.kept[0])
-        together.peek(self.kept)
+        self._begin = self.kept[0]
+        if _telling(self.kept):
+            together.take(self._begin)
+            together.peek(self.kept)
         if not together.in_every_chunk:
             self._wants = _ALL
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
         chunks, together = list(self.kept), self._together
-        if chunks and self.count <= LAST:
-            together.take(chunks.pop(0))
+        if together.is_unread():
+            short = self.count <= LAST
+            begin = chunks[0] if short and chunks else self._begin
+            reading = _from_the_end(begin, chunks, all_of_them=short)
+            if reading is not None:
+                return reading
+            together.take(begin)
+            del chunks[:short]
         for chunk in together.telling(chunks):
             together.take(chunk)
         return together.reading()
@@ -143,30 +152,13 @@ class _Together:
             reading = self._add(read(chunk)) if kind == "AIMessageChunk" else read(chunk)
         self._reading = reading.over(self._reading)
 
+    def is_unread(self) -> bool:
+        """Whether no chunk was read yet."""
+        return self._reading is UNREAD and not self._reasons
+
     def telling(self, chunks: Iterable[object]) -> Iterable[object]:
-        """Return those chunks that can say something: most are a piece of the one answer, and that is quickly told."""
-        if self._reading is UNREAD or 0 not in self._reasons:
-            return chunks
-        found: list[object] = []
-        kind = part = None  # of most chunks the same
-        of_chunk: Way = getter
-        of_choice: Way = getter
-        for chunk in chunks:
-            if type(chunk) is not kind:
-                kind = type(chunk)
-                of_chunk = way(kind)
-            get = of_chunk(chunk)
-            choices = get("choices")
-            if type(choices) is list and len(choices) == 1 and get("usage") is None:
-                choice = choices[0]
-                if type(choice) is not part:
-                    part = type(choice)
-                    of_choice = way(part)
-                within = of_choice(choice)
-                if within("finish_reason") is None and within("index") == 0:
-                    continue
-            found.append(chunk)
-        return found
+        """Return those chunks that can say something more."""
+        return chunks if self._reading is UNREAD or 0 not in self._reasons else _telling(chunks)
 
     def peek(self, chunks: Iterable[object]) -> None:
         """Read what any of these chunks says of other choices than one; counts to be added up are left for `glance`."""
@@ -214,3 +206,56 @@ class _Together:
                 reasons[index] = reason
                 self.in_every_chunk |= index > 0
         return True
+
+
+def _telling(chunks: Iterable[object]) -> list[object]:
+    """Return those chunks that can say something: most are a piece of the one answer, and that is quickly told."""
+    found: list[object] = []
+    kind = part = None  # of most chunks the same
+    of_chunk: Way = getter
+    of_choice: Way = getter
+    for chunk in chunks:
+        if type(chunk) is not kind:
+            kind = type(chunk)
+            of_chunk = way(kind)
+        get = of_chunk(chunk)
+        choices = get("choices")
+        if type(choices) is list and len(choices) == 1 and get("usage") is None:
+            choice = choices[0]
+            if type(choice) is not part:
+                part = type(choice)
+                of_choice = way(part)
+            within = of_choice(choice)
+            if within("finish_reason") is None and within("index") == 0:
+                continue
+        found.append(chunk)
+    return found
+
+
+def _from_the_end(begin: object, chunks: list[object], *, all_of_them: bool) -> Reading | None:
+    """Read a stream of one answer from its end, as far as that says what was used, of what model, and why it ended.
+
+    Of a short stream all chunks are looked at, as nobody has asked before whether they are of one answer.
+    """
+    reason: object = None
+    reading = UNREAD
+    for chunk in reversed(chunks):
+        get = getter(chunk)
+        choices = get("choices")
+        if type(choices) is not list or len(choices) > 1:
+            return None
+        for choice in choices:
+            within = getter(choice)
+            if within("index") != 0:
+                return None
+            reason = reason or within("finish_reason")
+        if reading is UNREAD and get("usage") is not None:
+            reading = read(chunk)
+            if reading.usage.input is None or reading.usage.output is None or not reading.model or not reading.id:
+                return None
+        if reason is not None and reading is not UNREAD and not all_of_them:
+            break
+    if reason is None or reading is UNREAD:
+        return None
+    usage, model, own_id, _, provider = reading
+    return Reading(usage, model, own_id, one_reason(reason), provider or openai.azure(getter(begin)))
