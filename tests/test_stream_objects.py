@@ -178,6 +178,7 @@ def test_the_generator_inside_an_sdks_stream_works_in_the_call_and_leaves_its_co
     assert (next(stream), current()) == (("chat gpt-5.2", "before"), "")
     _SEEN.set("after")
     assert (next(stream), current()) == (("chat gpt-5.2", "within"), "")
+    assert list(stream) == []
     assert _SEEN.get() == "after"
 
 
