@@ -172,7 +172,8 @@ def _hear_close(inside: dict[str, Any], own: Callable[..., Any] | None, followed
             if before is not None:
                 inside["close"] = before
 
-    inside["close"] = close = aclose_now if inspect.iscoroutinefunction(own) else close_now
+    awaited = type(followed) is AsyncGeneratorType and inspect.iscoroutinefunction(own)
+    inside["close"] = close = aclose_now if awaited else close_now
     functools.update_wrapper(close, own, ("__name__", "__qualname__", "__doc__"), ())
     hold.undo = undo
 
