@@ -28,7 +28,7 @@ from spanguard._core.writers import Attributes, Writer, ignore
 from spanguard.semconv import Metric
 
 MOST: Final = 500_000
-"""How many values of histograms wait at most: four megabytes, 160,000 calls between two collections, some seconds of writing."""
+"""How many values of histograms wait at most: four megabytes, 160,000 calls between two collections, seconds of writing."""
 MOST_SERIES: Final = 4_000
 _FOLD: Final = 1000
 """How many values of one counter wait at most before their sum takes their place."""
