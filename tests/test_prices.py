@@ -24,8 +24,8 @@ def test_the_source_of_tokens_and_of_the_cost_are_told_apart(telemetry: Telemetr
         call.record_usage(input_tokens=1)
     names = ("resilience.usage.source", "resilience.usage.cost.source", "resilience.usage.cost")
     assert [tuple(span.attributes.get(name) for name in names) for span in telemetry.spans] == [
-        ("provider", "provider", 0.25),
-        ("provider", "caller", 0.5),
+        (None, "provider", 0.25),
+        (None, "caller", 0.5),
         ("caller", None, None),
     ]
 

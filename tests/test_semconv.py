@@ -12,7 +12,6 @@ from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from spanguard import (
     association,
-    current_call,
     semconv,
     settings,
     traced_breaker,
@@ -67,7 +66,8 @@ def everything() -> None:
                 with attempt:
                     list(stream())
                     next(stream())
-                    current_call()
+                    with traced_llm_call() as call:
+                        call.record_usage(input_tokens=1)
                     raise TimeoutError
         with traced_retry("quote") as retry:
             for attempt in retry.attempts(2):

@@ -245,8 +245,8 @@ class Call(Scope):
             attributes[names[1]] = usage.output
         if usage[2:] != _NO_DETAILS:
             self._used_in_detail(usage, names, attributes)
-        if usage.counted:
-            attributes[USAGE_SOURCE] = "caller" if stated is not NOTHING and stated.counted else "provider"
+        if stated is not NOTHING and stated.counted:
+            attributes[USAGE_SOURCE] = "caller"
 
     def _used_in_detail(self, usage: Usage, names: tuple[str, ...], attributes: Attributes) -> None:
         for name, value in zip(names[2:], usage[2:6], strict=True):

@@ -25,6 +25,7 @@ _NUMBERS: Final = {
 # Since Python 3.14 annotations are evaluated late, and may name what only type checkers import: 4 asks for their text.
 AS_WRITTEN: Final[dict[str, Any]] = {"annotation_format": 4} if sys.version_info >= (3, 14) else {}
 _LIMIT: Final = 2**63
+_NOWHERE: Final = 2**31, None  # among positional arguments, and no default
 _KNOWN: Final = frozenset({"model", "stream", *_NUMBERS})
 
 
@@ -32,7 +33,8 @@ class Request:
     """Finds the known arguments of one function; made once, when the function is decorated."""
 
     def __init__(self, function: Callable[..., object]) -> None:
-        self._places: list[tuple[str, int, Any, str, type | None]] = []
+        self._numbers: list[tuple[str, int, Any, str, type | None]] = []
+        self._model: tuple[int, Any] = _NOWHERE
         self._open = False
         try:
             parameters = inspect.signature(function, follow_wrapped=False, **AS_WRITTEN).parameters.values()
@@ -40,35 +42,34 @@ class Request:
                 parameters = inspect.signature(function, **AS_WRITTEN).parameters.values()
         except Exception:  # some builtins tell no signature, and some callables raise what they like
             return
-        for place, parameter in enumerate(parameters):
+        for position, parameter in enumerate(parameters):
             name = parameter.name
             if parameter.kind is parameter.VAR_KEYWORD:
                 self._open = True
             elif name in _KNOWN:
                 default = None if parameter.default is parameter.empty else parameter.default
-                by_name_only = parameter.kind is parameter.KEYWORD_ONLY
+                place = _NOWHERE[0] if parameter.kind is parameter.KEYWORD_ONLY else position
+                if name == "model":
+                    self._model = place, default
+                    continue
                 attribute, kind = _NUMBERS[name] if name in _NUMBERS and name != "n" else ("", None)
-                self._places.append((name, 2**31 if by_name_only else place, default, attribute, kind))
+                self._numbers.append((name, place, default, attribute, kind))
 
     def read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str | None, Attributes]:
         """Return the model that one call asks for, and the attributes of the other known arguments."""
-        model: Any = None
         attributes: Attributes = {}
         given, named = len(args), kwargs.get
-        for name, place, default, attribute, kind in self._places:
+        for name, place, default, attribute, kind in self._numbers:
             value = args[place] if place < given else named(name, default)
-            if value is None:
-                continue
             if type(value) is kind:
                 if -_LIMIT <= value < _LIMIT:  # type: ignore[operator]
                     attributes[attribute] = value  # type: ignore[assignment]
-            elif name == "model":
-                model = value
-            else:
+            elif value is not None:
                 attributes.update(request_attributes({name: value}))
         if self._open:
             attributes.update(request_attributes(kwargs))
-            model = kwargs.get("model", model)
+        place, default = self._model
+        model = args[place] if place < given else named("model", default)
         return model if model is None or type(model) is str else _text(model), attributes
 
 

@@ -16,10 +16,12 @@ def read(response: object) -> Reading:
         return UNREAD
     reading = _shaped(getter(response), response)
     library = of_library(type(response))
+    if library is None:
+        return reading
     if library == litellm.NAME:
         return litellm.add_hidden(response, reading)
     usage, model, own_id, reasons, provider = reading
-    return reading if library is None or provider else Reading(usage, model, own_id, reasons, library)
+    return reading if provider else Reading(usage, model, own_id, reasons, library)
 
 
 def _shaped(get: Get, response: object) -> Reading:
