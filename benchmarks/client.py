@@ -4,9 +4,9 @@
 
 Needs openai 3 (`pip install -e ".[demo]"`). The client's answers come from a transport in the process: no network, no server.
 Three ways, in turn within each round: not instrumented, a wrapper written by hand that records what ours does, and
-instrumented by spanguard. What is printed is what each adds to the first, the ratio of the two, and the same ratio in
-instructions of Python's virtual machine, which do not depend on how busy the machine is. With retries, which is the SDK's
-default, ours also tells of an operation and its attempts.
+instrumented by spanguard, whose patches are undone for the other two. What is printed is what each adds to the first, the
+ratio of the two, and the same ratio in instructions of Python's virtual machine, which do not depend on how busy the machine
+is. With retries, which is the SDK's default, ours also tells of an operation, its attempts, and each request that was sent.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from typing import Any
 
 import httpx2
 import openai
-from openai.resources.chat.completions import Completions
 from overhead import instructions, set_up, timed
 
-CREATE, REQUEST = Completions.create, openai.OpenAI.request  # before they are instrumented
 MODEL = "gpt-4o-mini"
 ASKED: dict[str, Any] = {
     "model": MODEL,
@@ -35,12 +33,6 @@ ASKED: dict[str, Any] = {
     "max_tokens": 50,
 }
 USAGE = {"prompt_tokens": 57, "completion_tokens": 93, "total_tokens": 150}
-
-
-class Bare(openai.OpenAI):
-    """A client that is not instrumented, whatever becomes of its class."""
-
-    request = REQUEST  # type: ignore[assignment]
 
 
 def _event(choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
@@ -95,10 +87,10 @@ class Answers(httpx2.BaseTransport):
         return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=Sent(self.streams[asked["chunks"]]))
 
 
-def client(kind: type[openai.OpenAI], retries: int = 0) -> openai.OpenAI:
+def client(retries: int) -> openai.OpenAI:
     """Return a client that needs no server."""
     http = httpx2.Client(transport=Answers())
-    return kind(api_key="x", base_url="http://localhost/v1", http_client=http, max_retries=retries)
+    return openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=http, max_retries=retries)
 
 
 class ByHand:
@@ -164,13 +156,13 @@ class ByHand:
 
 
 def whole(of: openai.OpenAI) -> Any:
-    """Call, uninstrumented unless the client's class is."""
-    return CREATE(of.chat.completions, **ASKED)
+    """Call."""
+    return of.chat.completions.create(**ASKED)
 
 
 def stream(of: openai.OpenAI, chunks: int) -> Any:
     """Call for a stream."""
-    return CREATE(of.chat.completions, **ASKED, stream=True, extra_body={"chunks": chunks})
+    return of.chat.completions.create(**ASKED, stream=True, extra_body={"chunks": chunks})
 
 
 def consumed(open_: Callable[[], Iterator[Any]]) -> None:
@@ -179,22 +171,52 @@ def consumed(open_: Callable[[], Iterator[Any]]) -> None:
         pass
 
 
-def cases() -> dict[str, tuple[Callable[[], object], Callable[[], object], Callable[[], object]]]:
-    """Return each case three ways: bare, by hand, and instrumented."""
+Ways = tuple[Callable[[], object], Callable[[], object], Callable[[], object]]
+"""The same call bare, by hand, and instrumented."""
+
+
+def cases() -> dict[str, Ways]:
+    """Return each case three ways."""
+    hand = ByHand()
+    made: dict[str, Ways] = {}
+    for retries, allowed in ((0, ""), (2, ", 2 retries allowed")):
+        of = client(retries)
+        made[f"a call{allowed}"] = partial(whole, of), partial(hand.whole, of), partial(whole, of)
+        for chunks, name in ((1, "a stream of 1 chunk"), (100, "a stream of 100 chunks")):
+            bare, by_hand = (
+                partial(consumed, partial(stream, of, chunks)),
+                partial(consumed, partial(hand.stream, of, chunks)),
+            )
+            made[f"{name}{allowed}"] = bare, by_hand, bare
+    return made
+
+
+def measure(ways: Ways, rounds: int, calls: int, flush: Callable[[], object]) -> dict[str, float]:
+    """Measure one case in interleaved rounds."""
     from spanguard.instrumentation.openai import OpenAIInstrumentor
 
-    hand, bare = ByHand(), client(Bare)
-    OpenAIInstrumentor().instrument()
-    ours = client(openai.OpenAI)
-    again, bare_again = client(openai.OpenAI, 2), client(Bare, 2)
-    made: dict[str, Any] = {
-        "a call": (partial(whole, bare), partial(hand.whole, bare), partial(whole, ours)),
-        "a call, 2 retries allowed": (partial(whole, bare_again), partial(hand.whole, bare_again), partial(whole, again)),
+    ours = OpenAIInstrumentor()
+    times: list[list[float]] = [[], [], []]
+    counts = []
+    for number in range(rounds + 1):
+        for way, into in zip(ways, times, strict=True):
+            if into is times[2]:
+                ours.instrument()
+            for _ in range(3):
+                way()  # new patches make the interpreter forget what it knew of the code
+            flush()
+            if number:
+                into.append(timed(way, calls) * 1e6)
+            else:
+                counts.append(instructions(way, 3))
+        ours.uninstrument()
+    bare, hand, instrumented = times
+    return {
+        "bare_us": min(bare),
+        "hand_us": statistics.median(b - a for a, b in zip(bare, hand, strict=True)),
+        "ours_us": statistics.median(b - a for a, b in zip(bare, instrumented, strict=True)),
+        "instructions_ratio": (counts[2] - counts[0]) / (counts[1] - counts[0]),
     }
-    for chunks, name in ((1, "a stream of 1 chunk"), (100, "a stream of 100 chunks")):
-        ways = (partial(stream, bare, chunks), partial(hand.stream, bare, chunks), partial(stream, ours, chunks))
-        made[name] = tuple(partial(consumed, way) for way in ways)
-    return made
 
 
 def main() -> None:
@@ -203,33 +225,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    flush, results = set_up("on"), []
+    flush = set_up("on")
+    results: list[dict[str, Any]] = []
     for name, ways in cases().items():
         calls = 5 if "100" in name else 25
-        bare, hand, ours = ([], [], [])
-        for _ in range(asked.rounds):
-            for way, into in zip(ways, (bare, hand, ours), strict=True):
-                flush()
-                into.append(timed(way, calls) * 1e6)
-        counts = [instructions(way, 3) for way in ways]
-        results.append(
-            {
-                "case": name,
-                "bare_us": min(bare),
-                "hand_us": statistics.median(b - a for a, b in zip(bare, hand, strict=True)),
-                "ours_us": statistics.median(b - a for a, b in zip(bare, ours, strict=True)),
-                "instructions_ratio": (counts[2] - counts[0]) / (counts[1] - counts[0]),
-            }
-        )
+        results.append({"case": name, **measure(ways, asked.rounds, calls, flush)})
     if asked.json:
         json.dump(results, sys.stdout, indent=1)
         return
     print(f"Python {platform.python_version()}, openai {openai.__version__}; medians of {asked.rounds} interleaved rounds")
-    print(f"{'':26}{'bare us':>9}{'hand +us':>10}{'ours +us':>10}{'ratio':>8}{'of instructions':>17}")
+    print(f"{'':41}{'bare us':>9}{'hand +us':>10}{'ours +us':>10}{'ratio':>8}{'of instructions':>17}")
     for each in results:
         ratio = each["ours_us"] / each["hand_us"]
         print(
-            f"{each['case']:26}{each['bare_us']:9.0f}{each['hand_us']:10.0f}{each['ours_us']:10.0f}{ratio:8.2f}"
+            f"{each['case']:41}{each['bare_us']:9.0f}{each['hand_us']:10.0f}{each['ours_us']:10.0f}{ratio:8.2f}"
             f"{each['instructions_ratio']:17.2f}"
         )
 

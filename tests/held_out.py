@@ -6,7 +6,8 @@
 No word of the vocabulary counts that is not in the ids that it may learn from: what libraries listed earlier, or what all
 libraries but one list. Only the kinds of words that were learned from no list stay (see ``data/models.txt``). Templates of
 routes and classes of errors are those of some forty packages (`words_builder.py`), and apart from them those of the packages
-that nothing was learned from. With ``refused`` what was not told is printed too.
+that nothing was learned from; and those of docs, tests, SDKs and packages of all kinds, in two halves (`benign.fresh`). With
+``refused`` what was not told is printed too.
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ from pydoc_data.topics import topics
 from random import Random
 from unittest.mock import patch
 
-from benign import models_by_period, routes_and_errors
+import disguised
+from benign import fresh, listed_providers, models_by_period, routes_and_errors, unseen_models
 from sensitive import FIRST, LAST
-from spanguard.vocabulary import model_ids
+from spanguard.semconv import FINISH_REASONS
+from spanguard.vocabulary import model_ids, shapes
 from spanguard.vocabulary.errors import is_error_type
 from spanguard.vocabulary.models import is_published, model_name
+from spanguard.vocabulary.providers import is_provider
 from spanguard.vocabulary.pseudonyms import Pseudonym
 from spanguard.vocabulary.routes import _is_usual
 from spanguard.vocabulary.tables import table
+from spanguard.vocabulary.versions import is_version
 
 _RUN = re.compile(r"[a-z]+")
 _PIECE = re.compile(r"[a-z0-9]+")
 _WHOLE = frozenset({"prefixes", "bare", "exact"})  # sets of whole segments and ids
 _GIVEN = frozenset({"general", "codenames", "hosting", "joining", "extensions"})  # sets that were learned from no id
+_PAIRED = "companions"  # two words each
 
 
 @contextmanager
@@ -48,10 +54,17 @@ def learned_from(ids: Iterable[str]) -> Iterator[None]:
         for name, known in table("models").items()
     }
     sets["joining"] -= table("models")["families"] - held
-    with patch.object(model_ids, "table", {"models": sets}.__getitem__):
-        model_ids._words.cache_clear()
+    sets[_PAIRED] = frozenset(pair for pair in table("models")[_PAIRED] if held.issuperset(pair.split("+")))
+    learned = {"models": sets}.__getitem__
+    _forget()
+    with patch.object(model_ids, "table", learned), patch.object(shapes, "table", learned):
         yield
-    model_ids._words.cache_clear()
+    _forget()
+
+
+def _forget() -> None:
+    for cached in (model_ids._words, shapes.known_shapes, shapes._heads, shapes._word_shapes):
+        cached.cache_clear()
 
 
 def told(known: AbstractSet[str], asked: AbstractSet[str]) -> tuple[list[str], int]:
@@ -89,9 +102,30 @@ def print_routes_and_errors() -> None:
     rows = {"": told_of(everything), ", of packages unlearned": told_of(unlearned)}
     for title, row in rows.items():
         for kind, (number, refused) in row.items():
-            print(f"{kind + title:52} {number:6} {100 - 100 * len(refused) / number:10.2f} %")
-            if "refused" in sys.argv:
-                print(*sorted(refused), sep="\n")
+            _print_share(kind + title, number, refused)
+    for (half, kind), sources in fresh().items():
+        for title, number, refused in told_of_fresh(kind, {text for texts in sources.values() for text in texts}):
+            _print_share(f"{title}, {half}", number, refused)
+
+
+def told_of_fresh(kind: str, texts: AbstractSet[str]) -> Iterator[tuple[str, int, list[str]]]:
+    """Yield title, number and what is not shown; of classes both as they are qualified and bare."""
+    shown: Callable[[str], bool] = is_error_type
+    if kind.startswith("routes"):
+        shown = _is_usual
+    elif kind in ("finish reasons", "versions"):
+        shown = FINISH_REASONS.__contains__ if kind == "finish reasons" else is_version
+    forms = {kind: texts}
+    if kind.startswith("classes"):
+        forms = {kind: {text.rpartition(".")[2] for text in texts}, f"qualified {kind}": texts}
+    for title, those in forms.items():
+        yield title, len(those), [text for text in those if not shown(text)]
+
+
+def _print_share(title: str, number: int, refused: list[str]) -> None:
+    print(f"{title:52} {number:6} {100 - 100 * len(refused) / number:10.2f} %")
+    if "refused" in sys.argv:
+        print(*sorted(refused), sep="\n")
 
 
 # ----------------------------------------------------------------------------------------------- what must never pass
@@ -136,6 +170,33 @@ def trials() -> Iterator[tuple[str, AbstractSet[str], AbstractSet[str]]]:
             yield f"all of {name}, from all others", others, set(ids)
 
 
+def print_unseen() -> None:
+    """Print how many ids of lists that nothing was learned from are shown, and how many names of providers."""
+    for kind, listed, is_shown in (("models", unseen_models(), is_published), ("providers", listed_providers(), is_provider)):
+        everything = sorted({text for texts in listed.values() for text in texts})
+        for library, texts in {**listed, "all these": everything}.items():
+            _print_share(f"{kind} of {library}", len(texts), [text for text in texts if not is_shown(text)])
+
+
+_NUMBER = re.compile(r"(?<![\dA-Za-z])\d{1,2}(?=[.\-:_@/]|$)|(?<=[A-Za-z])\d(?=[.\-:_@/]|$)")
+_YEAR = re.compile(r"20(2[3-6])(?=-?[01]\d)")
+_DAY = re.compile(r"(20\d\d(?:-\d\d){1,2})")
+
+
+def next_versions(seed: int) -> Iterator[str]:
+    """Make of the listed ids that are shown what their next versions may be called: greater numbers, a year later."""
+    r = Random(seed)
+
+    def greater(found: re.Match[str]) -> str:
+        return str(int(found[0]) + (r.random() < 0.7)).zfill(len(found[0]))
+
+    for model in sorted({model for ids in models_by_period().values() for model in ids if is_published(model)}):
+        parts = _DAY.split(_YEAR.sub(lambda found: f"20{int(found[1]) + 1}", model))
+        later = "".join(_NUMBER.sub(greater, part) if at % 2 == 0 else part for at, part in enumerate(parts))
+        if later != model:
+            yield later
+
+
 def main() -> None:
     """Print the shares."""
     print(f"{'':52} {'ids':>6} {'as they are':>12} {'their published part':>22}")
@@ -147,10 +208,14 @@ def main() -> None:
         )
         if "refused" in sys.argv:
             print(*changed, sep="\n")
+    print_unseen()
+    later = list(next_versions(1))
+    _print_share("next versions of listed ids", len(later), [model for model in later if not is_published(model)])
     print_routes_and_errors()
-    made = list(strangers(1, 200_000))
-    passed = [text for text in made if is_published(text)]
-    print(f"{'names that users give':52} {len(made):6} {100 * len(passed) / len(made):10.4f} %", *passed[:20])
+    for title, make in {"names that users give": strangers, "names": disguised.names, "numbers": disguised.numbers}.items():
+        made = list(make(1, 200_000))
+        passed = [text for text in made if is_published(text)]
+        print(f"{title:52} {len(made):6} {100 * len(passed) / len(made):10.4f} %", *passed[:20])
 
 
 if __name__ == "__main__":

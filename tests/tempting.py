@@ -74,3 +74,99 @@ def tempting(r: Random) -> str:
     """Return a route, the class of an error or the id of a model that holds somebody's name, place, trouble or password."""
     held, beside = (r.choice(r.choice((GIVEN, SURNAMES, PLACES, TELLING, PASSWORDS))) for _ in range(2))
     return r.choice(_SOMEBODYS).format(w=held, W=held.title(), v=beside, V=beside.title())
+
+
+CUSTOMERS = """
+acme globex initech umbrella contoso northwind fabrikam tailspin wayne stark hooli soylent cyberdyne tyrell wonka vandelay
+dunder mifflin aperture gringotts
+""".split()
+"""What customers are called in examples."""
+_BUSINESS = "bank group holdings insurance clinic hospital law partners consulting logistics pharma corp gmbh ltd inc".split()
+_FOLDERS = (
+    "home Users root var/lib opt srv mnt/data data app tmp workspace Documents Desktop Downloads projects src models etc "
+    "work usr/local code repo volumes run"
+).split()
+_FILES = "thesis.docx notes.txt report.pdf salary.xlsx id_rsa plan passwords.txt main.py app.log photos secrets.env".split()
+_THINGS = "banana piano castle garden rocket turtle wizard tiger purple yellow coffee dolphin monkey dishwasher horse".split()
+_ASKED = (
+    "write a letter to {n} about {t}¦summarize the record of {n}¦{n} was {t}¦tell {n} that i am {t}¦email {n} the {t} report¦"
+    "is {n} {t}¦should i leave {n}¦translate {t} for {n}¦please transfer money to {n}"
+).split("¦")
+
+
+def path(r: Random) -> str:
+    """Return the path of a file or folder of somebody's."""
+    folder, name, file = r.choice(_FOLDERS), r.choice(GIVEN), r.choice(_FILES)
+    forms = ("/{d}/{n}/{f}", "{d}/{n}/{f}", "/{d}/{n}", "~/{d}/{f}", "./{d}/{f}", "../{n}/{f}", "C:/{d}/{n}/{f}", "/{d}/{n}/")
+    return r.choice((*forms, "{n}/{f}", "file:///{d}/{n}")).format(d=folder, n=name, f=file)
+
+
+def asked(r: Random) -> str:
+    """Return what somebody asks for, written as a route, a class or a code."""
+    text = r.choice(_ASKED).format(n=r.choice((*GIVEN, *SURNAMES)), t=r.choice(TELLING))
+    words = text.split()
+    camel = "".join(map(str.title, words))
+    forms = ("/" + "-".join(words), "/" + "/".join(words), "/v1/" + "_".join(words), f"{camel}Error", "_".join(words))
+    return r.choice((*forms, f"{'_'.join(words)}_error", f"/{{{'_'.join(words)}}}", f"{'.'.join(words)}.Error"))
+
+
+def customer(r: Random) -> str:
+    """Return a customer's name where routes and errors have their words."""
+    name, kind = r.choice((*CUSTOMERS, *SURNAMES)), r.choice(_BUSINESS)
+    forms = ("/customers/{n}", "/customers/{n}-{k}", "/{n}/{k}", "/v1/{n}_{k}", "{N}{K}Error", "{n}_{k}_failed", "/{n}{k}")
+    more = (
+        "/tenants/{n}/{{id}}",
+        "/{n}{k}/{{id}}",
+        "{n}.{k}.errors.NotFoundError",
+        "{N}Error",
+        "/{{{n}_{k}}}",
+        "/{k}-{n}/{{id}}",
+    )
+    own = (
+        "{n}_{k}.services.TimeoutError",
+        "/project-{n}",
+        "Project{N}NotFoundError",
+        "{K}.{N}",
+        "{N}.NotFound",
+        "/api/{n}/{{id}}",
+    )
+    return r.choice((*forms, *more, *own)).format(n=name, N=name.title(), k=kind, K=kind.title())
+
+
+def password(r: Random) -> str:
+    """Return a password of words, with what people put behind one, where routes and errors have theirs."""
+    if r.random() < 0.5:
+        words = [r.choice(_THINGS) for _ in range(r.randint(3, 5))]
+        camel = "".join(map(str.title, words))
+        forms = ("-".join(words), "/" + "-".join(words), "/" + "".join(words), "/v1/" + "_".join(words), f"{camel}Error")
+        return r.choice((*forms, camel, "_".join(words), "/" + "/".join(words)))
+    word = r.choice(
+        (*_THINGS, "summer", "winter", "welcome", "password", "letmein", "admin", "login", "secret", "test", "hello")
+    )
+    made = r.choice((word, word.title(), word.upper())) + r.choice(
+        ("1", "12", "123", "1234", "2024", "2025!", "007", "99", "01")
+    )
+    return r.choice(("{}", "/{}", "/v1/{}", "{}Error", "/{{{}}}", "{}_error", "openai.{}", "openai.{}.Error", "{}/")).format(
+        made
+    )
+
+
+def number(r: Random) -> str:
+    """Return a day, an amount or an address that could be taken for a version."""
+    year, month, day = r.randint(1927, 2026), r.randint(1, 12), r.randint(1, 31)
+    short = year % 100 if year < 2000 else 27 + year % 70
+    four = ".".join(str(r.randint(0, 255)) for _ in range(4))
+    days = (
+        f"{day:02}.{month:02}.{year}",
+        f"{day}.{month}.{year}",
+        f"{day:02}.{month:02}.{year % 100:02}",
+        f"{day}.{month}.{short}",
+    )
+    others = (f"{short}.{month}.{day}", f"{year}-{month:02}-{day:02}", f"{month}/{day}/{year}", f"{year}{month:02}{day:02}")
+    return r.choice(
+        (*days, *others, four, f"{r.uniform(36, 42):.1f}", f"{r.uniform(10, 9000):.2f}", f"{r.uniform(-90, 90):.4f}")
+    )
+
+
+SWEEPS = {"paths": path, "asked": asked, "customers": customer, "passwords": password, "numbers": number}
+"""What must never pass for a route, an error or a version, by kind."""

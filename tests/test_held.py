@@ -146,6 +146,21 @@ def test_a_counter_waits_as_its_sum(reader: InMemoryMetricReader, threads: int) 
     assert point.value == 5000 * threads
 
 
+def test_what_waits_is_what_was_measured(reader: InMemoryMetricReader) -> None:
+    """A cost is a fraction of a dollar, a duration one of a second, and a count of attempts or tokens is whole."""
+    of, wait = recorder().held, 3
+    told = {semconv.COST: 0.0001, semconv.OPERATION_DURATION: 0.25, semconv.OPERATION_ATTEMPTS: 2, semconv.TOKEN_USAGE: 7}
+    for metric, value in told.items():
+        for _ in range(wait):
+            of.put(of.series(metric, {}), value, held.APART)
+    data = reader.get_metrics_data()
+    for metric, value in told.items():
+        (point,) = points(data, metric.name)
+        total = point.sum if metric.kind == "histogram" else point.value
+        assert total == pytest.approx(wait * value)
+        assert type(total) is type(value)
+
+
 def test_kinds_beyond_the_most_are_written_at_once(reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the second time."""
     monkeypatch.setattr(held, "MOST_SERIES", 4)

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from spanguard import traced_repair, traced_retry
+from spanguard._core import http
 from support import Clock, Telemetry
 
 
@@ -142,3 +143,49 @@ def test_a_generation_tells_lengths_and_dependencies(telemetry: Telemetry) -> No
     assert (span["resilience.generation.input_length"], span["resilience.generation.output_length"]) == (120, 900)
     *known, made_up = span["resilience.generation.dependencies"]
     assert (known, made_up[:2]) == (["json", "numpy"], "h:")
+
+
+def response(
+    status: object = 200, method: object = "POST", url: object = "https://x.example/a", **more: object
+) -> SimpleNamespace:
+    """Return a response in the shape of httpx."""
+    return SimpleNamespace(
+        **{"status_code": status, "request": SimpleNamespace(method=method, url=url), "extensions": {}, "headers": {}, **more}
+    )
+
+
+@pytest.mark.parametrize("resent", [0, 1])
+def test_what_is_remembered_of_a_response_is_what_it_tells(resent: int) -> None:
+    """Whichever came before it, and however much it is like it."""
+    alike = (
+        *(response(status) for status in (200, 201, 404, True, None, "200", 200.0, 99)),
+        *(response(method=method) for method in ("post", "GET", "BREW", None, 7, ["GET"])),
+        *(response(url=url) for url in ("https://x.example/b", "http://x.example/a", "https://localhost/a", "", None)),
+        *(response(extensions={"caching": {"from_cache": True, "revalidated": each}}) for each in (True, False)),
+        *(response(**{name: each}) for name in ("from_cache", "revalidated") for each in (True, False)),
+        response(extensions=None),
+        *(response(503, headers={"retry-after": each}) for each in ("7", "8")),
+        SimpleNamespace(status_code=200, url="https://x.example/a"),
+    )
+    for each in (*alike, *reversed(alike)):
+        told, anew = http.of_response(each, resent), http.described(http.read_http(each), resent)
+        assert (told.method, told.attributes, told.error, told.measured) == (
+            anew.method,
+            anew.attributes,
+            anew.error,
+            anew.measured,
+        )
+    assert http.of_response(response(), 0) is http.of_response(response(), 0)
+
+
+def test_not_more_than_some_is_remembered_of_responses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of long URLs, which may carry anything."""
+    kept: dict[object, object] = {}
+    monkeypatch.setattr(http, "_tries", kept)
+    monkeypatch.setattr(http, "_MOST", 3)
+    for number in range(10):
+        http.of_response(response(url=f"https://x.example/{number}"), 0)
+        assert 0 < len(kept) <= 3
+    kept.clear()
+    http.of_response(response(url="https://x.example/" + "a" * 1000), 0)
+    assert not kept

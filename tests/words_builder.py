@@ -1,11 +1,13 @@
 # ruff: noqa: T201
 """Let the vocabulary of routes and errors learn from the code of public packages: run it with wheels or with directories.
 
-    python tests/words_builder.py [--names FILE] [--telling FILE] [--libraries FILE] [--collect FILE] PACKAGES...
+    python tests/words_builder.py [--names FILE] [--telling FILE] [--everyday FILE] [--libraries FILE] PACKAGES...
+    python tests/words_builder.py --collect FILE PACKAGES...
 
-Words that identifiers of at least four of the packages hold, or templates of routes or classes of errors of two, are added
-to ``data/words.txt``: to ``people`` if they are in the file of given names and surnames, nowhere if they are in that of what
-tells of somebody's health, faith or love. The packages, and the libraries of the third file, are added to ``libraries`` of
+Words that identifiers of three families of packages hold, or templates of routes or classes of errors of two, are added to
+``data/words.txt``: to ``people`` if they are in the file of given names and surnames, nowhere if they are in that of what
+tells of somebody's health, faith or love, or may be what a project is called. Of the words of everyday's file, none of whose
+senses does, one package is enough. The packages, and the libraries of the last file, are added to ``libraries`` of
 ``data/errors.txt``. With ``--collect`` nothing is learned: templates and classes are written into a file for ``held_out.py``.
 """
 
@@ -20,6 +22,8 @@ import zipfile
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,7 +33,7 @@ from vocabulary_builder import DATA, written
 
 WORDS: Final = DATA.with_name("words.txt")
 ERRORS: Final = DATA.with_name("errors.txt")
-_IN_PACKAGES: Final = 4
+_IN_PACKAGES: Final = 3
 _IN_NAMES: Final = 2
 _NO_CODE: Final = re.compile(
     r"(^|/)(tests?|testing|_?vendor(ed)?|dist|testsuite|examples?|migrations|docs?|benchmarks?)/|/(test_[^/]*|conftest)\.py$"
@@ -173,17 +177,20 @@ def _is_error(bases: Iterable[str], known: set[str]) -> bool:
 # ------------------------------------------------------------------------------------------------------------- learning
 
 
-def wanted(packages: Iterable[Package]) -> set[str]:
-    """Return the words that enough packages have and the vocabulary lacks."""
-    held: Counter[str] = Counter()
-    named: Counter[str] = Counter()
+def wanted(packages: Iterable[Package], everyday: AbstractSet[str] = frozenset()) -> set[str]:
+    """Return the words that enough families of packages have and the vocabulary lacks; of everyday's words one is enough."""
+    held: dict[str, set[str]] = {}
+    named: dict[str, set[str]] = {}
     for package in packages:
-        held.update(set(package.words))
-        named.update({word for route in package.routes for word in _of_route(route)})
-        named.update({word for error in package.errors for word in words_of(error.rpartition(".")[2].lstrip("_"))})
-    often = {word for word, times in held.items() if times >= _IN_PACKAGES}
-    often |= {word for word, times in named.items() if times >= _IN_NAMES}
-    return {word for word in often if len(word) > 1 and word.isalpha() and not is_known(word)}
+        family = package.name.partition("_")[0].lower()
+        of_routes = (word for route in package.routes for word in _of_route(route))
+        of_errors = (word for error in package.errors for word in words_of(error.rpartition(".")[2].lstrip("_")))
+        for seen, words in ((held, package.words), (named, chain(of_routes, of_errors))):
+            for word in words:
+                seen.setdefault(word, set()).add(family)
+    often = {word for word, families in held.items() if len(families) >= (1 if word in everyday else _IN_PACKAGES)}
+    often |= {word for word, families in named.items() if len(families) >= (1 if word in everyday else _IN_NAMES)}
+    return {word for word in often if len(word) > 1 and word.isalpha() and word.isascii() and not is_known(word)}
 
 
 def _of_route(route: str) -> Iterator[str]:
@@ -194,11 +201,11 @@ def _of_route(route: str) -> Iterator[str]:
 def learn(packages: list[Package], given: Namespace) -> None:
     """Add the words and the libraries to the tables."""
     names, telling = _listed(given.names), _listed(given.telling)
-    new = wanted(packages) - telling
+    new = wanted(packages, _listed(given.everyday)) - telling
     learned = [("people" if word in names else "words", word) for word in new]
     written(WORDS, learned)
-    passing = [name for name in names if is_plain(name) and not is_name_too(name)]  # bent, or two as one: downing, townsend
-    written(WORDS, [("people", name) for name in passing])
+    passing = [word for word in names | telling if is_plain(word) and not is_name_too(word)]
+    written(WORDS, [("never", word) for word in passing])  # bent, or two as one: downing, townsend
     libraries = {package.name for package in packages} | _listed(given.libraries)
     written(ERRORS, [("named" if name.lower() in names else "libraries", name) for name in libraries])
     print(f"{len(new)} words, {len(passing)} names that are words too, {len(libraries)} libraries")
@@ -217,7 +224,7 @@ def collect(packages: list[Package], path: Path) -> None:
 def main() -> None:
     """Learn from the packages that the arguments name, or collect what they have."""
     arguments = ArgumentParser(description=__doc__)
-    for option in ("--names", "--telling", "--libraries", "--collect"):
+    for option in ("--names", "--telling", "--everyday", "--libraries", "--collect"):
         arguments.add_argument(option, type=Path)
     arguments.add_argument("packages", nargs="+", type=Path)
     given = arguments.parse_args()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
+import importlib
 import json
 import time
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -16,9 +21,12 @@ from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from scripted import MILLISECONDS, Fault, ScriptedProvider, Sdk, cancel
-from spanguard import traced_llm_call, traced_repair
+from spanguard import current_call, current_operation, declare, traced_llm_call, traced_repair
+from spanguard._core import http, operation
+from spanguard._core.policies import Policy
 from spanguard.instrumentation import _misuse
 from spanguard.instrumentation.openai import OpenAIInstrumentor
+from spanguard.vocabulary import pseudonyms
 from support import Span, Telemetry
 
 openai = pytest.importorskip("openai")
@@ -582,3 +590,107 @@ def test_nothing_that_was_said_is_recorded(telemetry: Telemetry, sdk: Sdk, provi
         sdk.run(chat)
     assert "secret" not in json.dumps([span.attributes for span in telemetry.spans], default=str)
     assert "secret" not in repr(telemetry.logs)
+
+
+# ------------------------------------------------------------------------------------------ what is remembered of requests
+
+
+def told(telemetry: Telemetry) -> tuple[list[Span], dict[str, list[str]]]:
+    """Return all that was recorded but the ids, and forget it."""
+    spans = [replace(span, id=0, parent_id=None) for span in telemetry.spans]
+    points = {name: sorted(map(repr, points)) for name, points in telemetry.metrics().items()}
+    telemetry.clear()
+    return spans, points
+
+
+class Forgetful(Policy):
+    """A policy that makes each of its series anew."""
+
+    def measure(self, recorder: Any, metric: Any, value: float, told: Any, within: Any) -> None:
+        """Measure as for the first time."""
+        self._series = None, {}
+        super().measure(recorder, metric, value, told, within)
+
+
+@pytest.mark.parametrize("ask", [chat, stream])
+@pytest.mark.parametrize("script", [[503], [429, 500], [400], [503, 503, 503]])
+def test_what_is_remembered_of_a_request_changes_nothing(
+    telemetry: Telemetry,
+    sdk: Sdk,
+    provider: ScriptedProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    ask: Any,
+    script: list[int],
+) -> None:
+    """All spans and points of a request are those of one of which everything has to be found out anew."""
+
+    def run() -> tuple[list[Span], dict[str, list[str]]]:
+        for faults in ([], script, []):
+            provider.script = [Fault(status) for status in faults]
+            with contextlib.suppress(openai.APIStatusError):
+                sdk.run(ask)
+        return told(telemetry)
+
+    run()  # the SDK writes the first value of a series at once
+    again = run()
+    monkeypatch.setattr(http, "_plain", lambda *_: None)
+    monkeypatch.setattr(operation, "known_policy", Forgetful)
+    for each in OpenAIInstrumentor.known:
+        each.clear()
+    assert run() == again
+    spans, points = again
+    assert len([span for span in spans if span.kind == "CLIENT" and span.name == "POST"]) == len(provider.ledger) // 3
+    assert points["http.client.request.duration"]
+
+
+def transport(answer: Callable[[Any], Any]) -> Any:
+    """Return an HTTP client of the SDK's kind that is answered in the process."""
+    client = next(each for each in openai.DefaultHttpxClient.__mro__ if each.__name__ == "Client")
+    httpx = importlib.import_module(client.__module__.partition(".")[0])
+    return client(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer(request))))
+
+
+def test_a_host_is_clear_from_when_it_is_declared(telemetry: Telemetry) -> None:
+    """What is remembered of the requests before is not told of those after it."""
+    client = openai.OpenAI(api_key="x", base_url="https://gateway.example/v1", http_client=transport(lambda _: wire.OPENAI))
+    for _ in range(2):
+        chat(client)
+    declare("gateway.example")
+    chat(client)
+    hosts = [span["server.address"] for span in telemetry.spans]
+    assert [host.startswith("h:") for host in hosts] == [True] * 4 + [False] * 2
+    assert hosts[4:] == ["gateway.example"] * 2
+
+
+def test_a_new_key_makes_new_pseudonyms(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was told before it, too."""
+    client = openai.OpenAI(api_key="x", base_url="https://other.example/v1", http_client=transport(lambda _: wire.OPENAI))
+    kept = pseudonyms._key, pseudonyms._number
+    chat(client)
+    pseudonyms.use_key(b"k" * 32, 3)
+    try:
+        chat(client)
+    finally:
+        pseudonyms.use_key(*kept)
+    before, after = [span for span in telemetry.spans if span.name == "POST"]
+    assert before["resilience.url.id"] != after["resilience.url.id"]
+    assert before["server.address"] != after["server.address"]
+
+
+def test_a_request_that_has_ended_needs_no_garbage_collector(telemetry: Telemetry) -> None:
+    """Neither the call, nor its retries, nor the attempt: cycles cost the program, not us."""
+    kept: list[weakref.ref[object]] = []
+
+    def answer(_request: object) -> object:
+        running = current_operation()
+        kept.extend(map(weakref.ref, (running, running.current_attempt, current_call())))
+        return wire.OPENAI
+
+    client = openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=transport(answer))
+    gc.disable()
+    try:
+        chat(client)
+        assert [each() for each in kept] == [None] * 3
+    finally:
+        gc.enable()

@@ -30,13 +30,18 @@ error.type: pymongo.errors.DuplicateKeyError botocore.exceptions.ClientError Thr
 error.type: grpc._channel._InactiveRpcError grpc.aio._call.AioRpcError google.api_core.exceptions.ResourceExhausted
 error.type: google.genai.errors.ClientError litellm.exceptions.RateLimitError pydantic_core._pydantic_core.ValidationError
 error.type: 400 401 404 408 409 429 500 502 503 504 529 timeout _OTHER rate_limit_exceeded insufficient_quota overloaded_error
-error.type: RESOURCE_EXHAUSTED UNAVAILABLE DEADLINE_EXCEEDED
+error.type: RESOURCE_EXHAUSTED UNAVAILABLE DEADLINE_EXCEEDED ECONNRESET ETIMEDOUT 23505 40P01 1062 max_output_tokens _Failed
+exception.type: zlib.error queue.Empty struct.error authlib.oauth2.rfc6749.errors.InvalidRequestError
+exception.type: mastodon.errors.MastodonAPIError
 http.request.method: GET POST PUT PATCH DELETE HEAD OPTIONS TRACE CONNECT _OTHER
 http.method: GET POST PUT
 http.flavor: 1.0 1.1 2 3
 http.route: / /health /users/{id} /users/<int:id> /users/<user_id> /items/{item_id}/reviews/{review_id} /v1/chat/completions
 http.route: /api/v1/users/{user_id}/orders/{order_id} /posts/<int:year>/<int:month>/<slug:slug>/ /files/{file_path:path}
 http.route: /static/<path:filename> ^admin/ /v1/threads/{thread_id}/runs /v1beta/models/{model}:streamGenerateContent
+http.route: /items/{item_id:int}/<int(signed=True):offset> ^api/v1/(?P<pk>[^/.]+)/$ /run /Users/{id}
+http.route: /servers/<int:sid>/<int:did> /2015-03-31/functions/{FunctionName}/invocations /v1.43/containers/{id}/json
+http.route: /_ml/anomaly_detectors/{job_id}
 http.scheme: http https
 url.scheme: http https ws wss
 network.protocol.name: http amqp mqtt grpc
@@ -64,6 +69,8 @@ faas.trigger: datasource http pubsub timer other
 deployment.environment.name: production staging test development
 telemetry.sdk.language: python
 telemetry.sdk.name: opentelemetry
+telemetry.sdk.version: 1.45.2 0.66b2 1.46.0.dev0
+service.version: 1.2.3 v2.0.0-rc1 2026.11.15 2.4.0+cpu
 os.type: linux windows darwin
 host.arch: amd64 arm64
 process.runtime.name: cpython pypy
@@ -87,6 +94,7 @@ MAX_TOKENS SAFETY RECITATION OTHER BLOCKLIST PROHIBITED_CONTENT SPII MALFORMED_F
 USER_CANCEL eos_token guardrail_intervened content_filtered FINISH_REASON_UNSPECIFIED insufficient_system_resource
 tool-calls max-tokens end-turn ToolUse MaxTokens END_TURN TOOL_USE LENGTH CONTENT_FILTER malformed_tool_use STOP_SEQUENCE
 stop_token not_finished max_completion_tokens REASON_MAX_LEN model_length other unknown timeout aborted
+stop_word server_stop max_turns max_new_tokens rate_limit
 """.split()
 METRICS = """
 http.server.request.duration http.server.active_requests http.server.request.body.size http.server.response.body.size

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benign import MODELS, listed_models
-from held_out import strangers, told, trials
+import disguised
+from benign import MODELS, listed_models, listed_providers, unseen_models
+from held_out import next_versions, strangers, told, trials
 from sensitive import PLAIN, drawn, texts
 from spanguard.vocabulary.models import is_published, model_name
+from spanguard.vocabulary.providers import is_provider
 from spanguard.vocabulary.pseudonyms import Pseudonym
 
 PSEUDONYM = re.compile(r"h:[0-9a-f]{16}")
@@ -40,6 +42,82 @@ def test_ids_that_the_vocabulary_was_not_built_from_are_shown(title: str, share:
     known, asked = next((known, asked) for name, known, asked in trials() if name.startswith(title))
     refused, _ = told(known, asked)
     assert len(refused) < len(asked) * (1 - share)
+
+
+def test_ids_of_lists_that_nothing_was_learned_from_are_shown() -> None:
+    """Of what nine other libraries list, 98 of 100."""
+    models = {model for ids in unseen_models().values() for model in ids}
+    refused = [model for model in models if not is_published(model)]
+    assert len(models) > 1_500
+    assert len(refused) <= len(models) * 0.02, refused
+
+
+def test_names_that_libraries_give_to_providers_are_shown() -> None:
+    """Of four hundred, in all their writings, 98 of 100."""
+    providers = {name for names in listed_providers().values() for name in names}
+    refused = [name for name in providers if not is_provider(name)]
+    assert len(providers) > 400
+    assert len(refused) <= len(providers) * 0.02, refused
+
+
+def test_the_next_versions_of_listed_ids_are_shown() -> None:
+    """Of twelve thousand ids with greater numbers and later dates, 99 of 100."""
+    later = list(next_versions(seed=1))
+    assert len(later) > 12_000
+    assert sum(not is_published(model) for model in later) < len(later) * 0.01
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *(
+            "suno-v7",
+            "luma/ray-4",
+            "runwayml/gen5",
+            "computer-use-preview-2026-03-11",
+            "solar-pro4-260301",
+            "decart/lucy-3-2b",
+        ),
+        *("z-image-turbo-2", "z-image-base-fp8", "music-2.5", "gen-5-turbo", "openrouter/luma/ray-4", "deepseek-v5-202703"),
+        *("fal-ai/kling-video/v4/pro/text-to-video", "gpt-4.1:eastus2", "bedrock/ap-southeast-5/amazon.nova-pro-v1:0"),
+        *("Llama-5-8B-Instruct-q4f16_1-MLC", "flux-3-klein-4b", "nvidia/nemotron-4-super-120b-a12b"),
+    ],
+)
+def test_what_comes_next_is_told_by_what_is_there(model: str) -> None:
+    """Other numbers and dates in an id of the list, a variant behind it, a family in the path, a region behind a colon."""
+    assert is_published(model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("gpt-4-klein", "lucy-3", "sam-4", "luma/lucy-ray-4", "music-maria-2", "z-image-turbo-maria", "kling-video/maria"),
+        *(
+            "55-51-23/kling-video/v4",
+            "2000-02-01/z-image-turbo",
+            "music-1.2.2000",
+            "33:00:46:75:f9:06/z-image-turbo",
+            "USE-0323",
+        ),
+        *(
+            "suno-v77-88-99-66",
+            "z-image-turbo-555-1234",
+            "llama-3-001b.4411.3ab7",
+            "gpt-4.1:maria",
+            ":eastus",
+            "fal-ai/veo3/1.2.2000",
+        ),
+    ],
+)
+def test_beside_what_is_there_nothing_of_a_users_stands(text: str) -> None:
+    """No name that belongs to another family, no date of birth, no telephone, no machine."""
+    assert not is_published(text)
+
+
+def test_whatever_of_a_users_is_put_where_an_id_is_free_is_no_model() -> None:
+    """Names before, in and behind ids, and numbers of all kinds, however they are cut."""
+    assert [text for text in disguised.names(seed=11, n=20_000) if is_published(text)] == []
+    assert [text for text in disguised.numbers(seed=11, n=20_000) if is_published(text)] == []
 
 
 def test_names_that_users_give_are_no_models() -> None:

@@ -207,3 +207,117 @@ def test_versions_of_what_is_installed_are_shown() -> None:
     for text in (version("pytest"), platform.python_version(), "1.1", "1.3"):
         assert is_version(text)
     assert not is_version("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.45.2",
+        "0.66b2",
+        "v2.0.0-rc1",
+        "1.0.0.dev3",
+        "1.2.3.post1",
+        "2.4.0+cpu",
+        "2.0.0-alpha.1",
+        "2026.11.15",
+        "1.43.117",
+    ],
+)
+def test_releases_are_shown_whatever_is_installed(text: str) -> None:
+    """Few digits between dots, and the stages that packages have."""
+    assert is_version(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3.12.85",
+        "85.12.3",
+        "24.12.11",
+        "12.03.1985",
+        "38.5",
+        "19.99",
+        "2025.10",
+        "1.0+alice",
+        "2.0.alice",
+        "555.123.4567",
+        "1.2.3.4",
+        "1985.3.12",
+    ],
+)
+def test_what_could_be_a_day_or_an_amount_is_no_version(text: str) -> None:
+    """Nor a number of a telephone, an address of the network, or a word behind digits."""
+    assert not is_version(text)
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        *(
+            "/{awrHubId}/bdsInstances",
+            "/servers/<int:sid>/<int:did>",
+            "/2015-03-31/functions/{name}",
+            "/rest/api/2/issue/{key}",
+        ),
+        *(
+            "/_ml/anomaly_detectors/{job_id}",
+            "/v1/favourites/{id}",
+            "/path1",
+            "/helloworld.Greeter/SayHello",
+            "/ajax/readselectedbooks",
+        ),
+        *("/float/<float(signed=True):offset>", "/run", "/models/refresh", "/volumes/{id}"),
+    ],
+)
+def test_shapes_of_routes_are_told_by_rules(route: str) -> None:
+    """Abbreviations beside placeholders, versions in front, spellings, numbers of examples, three words written as one."""
+    assert is_route(route)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("HMSConnectionError", "HTTPError429", "ResourceInUse", "QuotaExceeded.DBSecurityGroup", "Deprecated", "_Failed"),
+        *("UnmodifiableObject", "mastodon.errors.MastodonAPIError", "authlib.oauth2.rfc6749.errors.InvalidRequestError"),
+        *("pygithub_client.errors.RequestError", "EAGAIN", "23505", "1062", "max_output_tokens", "zlib.error", "queue.Empty"),
+    ],
+)
+def test_shapes_of_errors_are_told_by_rules(text: str) -> None:
+    """Abbreviations in capitals, statuses, codes of AWS and of databases, what a library is called within itself."""
+    assert is_error_type(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "/bobItems/{id}",
+            "/bdsInstances",
+            "/send-money-to",
+            "/coffee-piano-window",
+            "./app/invoices",
+            "/Users/id_rsa",
+            "/acmecorp",
+        ),
+        *(
+            "{grace_id}",
+            "/{grace_id}",
+            "/test1",
+            "BobConnectionError",
+            "hms_connection_error",
+            "CoffeePianoError",
+            "PleaseHelpError",
+        ),
+        *(
+            "dubai.errors.TimeoutError",
+            "openai.password1.RateLimitError",
+            "openai.P@ss.RateLimitError",
+            "openai.s3cr3t.RateLimitError",
+            "/Documents/plan",
+        ),
+    ],
+)
+def test_each_rule_ends_where_somebody_could_be_meant(text: str) -> None:
+    """Names of three letters, phrases of everyday things, sentences, folders of a person's, customers."""
+    assert not is_route(text)
+    assert not is_error_type(text)

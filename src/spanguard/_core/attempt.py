@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -11,9 +12,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, Span, SpanContext
 
 from spanguard import semconv
-from spanguard._core.book import Pending
+from spanguard._core.book import Book
 from spanguard._core.border import ask, quiet
 from spanguard._core.errors import REFUSED, UNKNOWN, Failure, failure, is_cancellation
+from spanguard._core.policies import Policy
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent
 from spanguard._core.verdict import Verdict, tell_verdict
@@ -33,6 +35,11 @@ class Owner(Protocol):
     started: bool
 
     @property
+    def policy(self) -> Policy:
+        """The policy that the operation follows."""
+        ...
+
+    @property
     def deferred(self) -> bool:
         """Whether the operation has put off its span."""
         ...
@@ -50,8 +57,8 @@ class Owner(Protocol):
         """Hear that an attempt begins; return its number, counted from 1."""
         ...
 
-    def ended(self, outcome: str) -> None:
-        """Hear how an attempt ended."""
+    def fell_through(self) -> None:
+        """Hear that an attempt has not succeeded."""
         ...
 
     def resends(self, number: int) -> int:
@@ -71,29 +78,28 @@ class Owner(Protocol):
         ...
 
 
-class Attempt(Scope):
+class Attempt(Book):
     """One try inside an operation; use it as ``with attempt:``. An exception passes through it unchanged."""
 
     span: Span
     parent: Scope | None
     inherited: Mapping[str, str]
+    number: int = 0
+    outcome: str = ""
+    error: Failure | None = None
+    candidate: str = ""
+    """Name of the candidate that this attempt tries, in a failover."""
+    seen: Spent | None = None
+    _first: SpanContext = INVALID_SPAN_CONTEXT
+    _refused: bool = False
+    _sent: int = 0
 
     def __init__(self, operation: Owner, scope: Scope, label: str = "attempt", about: Attributes | None = None) -> None:
-        super().__init__()
+        self._lock = threading.Lock()
         self._label = label
         self.about: Attributes = about or {}
         self._operation = operation
         self._above = scope
-        self.number: int = 0
-        self.outcome: str = ""
-        self.error: Failure | None = None
-        self._first: SpanContext = INVALID_SPAN_CONTEXT
-        self._pending = Pending()
-        self._refused = False
-        self.candidate = ""
-        """Name of the candidate that this attempt tries, in a failover."""
-        self._sent = 0
-        self.seen: Spent | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -222,14 +228,19 @@ class Attempt(Scope):
 
     @quiet
     def _conclude(self, elapsed: int, outcome: str) -> None:
-        operation, failed = self._operation, self.outcome in ("error", "invalid")
-        operation.ended(outcome)
-        self._pending.settle(operation.hold if outcome == "success" else operation.discard)
+        operation, failed = self._operation, outcome in ("error", "invalid")
+        if outcome != "success":
+            operation.fell_through()
+        spent = self.hand_over()
+        if spent:
+            self._settled(spent)
         if failed and operation.deferred:
             operation.materialise()
             self._open_late()
-        self._measure(elapsed, outcome, self.error if failed else None)
-        self.end_span(elapsed, {semconv.ATTEMPT_OUTCOME: outcome}, self.error, failed=failed)
+        try:
+            self._measure(elapsed, outcome, self.error if failed else None)
+        finally:
+            self.end_span(elapsed, {semconv.ATTEMPT_OUTCOME: outcome}, self.error, failed=failed)
 
     def _open_late(self) -> None:
         """Make the span of a first attempt that went wrong, with a link to what ran in it: its spans stand beside it."""
@@ -242,19 +253,10 @@ class Attempt(Scope):
         )
         self.enclose(self.span)
 
-    @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
-        by: Attributes = {**self._operation.serves(), semconv.ATTEMPT_OUTCOME: outcome}
-        if error is not None:
-            by[semconv.ERROR_TYPE] = error.type
-        if self.seen is not None:
-            for key, value in (
-                (semconv.GEN_AI_PROVIDER, self.seen.provider),
-                (semconv.GEN_AI_MODEL, self.seen.model),
-            ):
-                if value:
-                    by[key] = value
-        self.recorder.measure(semconv.ATTEMPT_DURATION, elapsed / _SECOND, by, self.inner)
+        seen = self.seen
+        told = outcome, error and error.type, seen and seen.provider, seen and seen.model
+        self._operation.policy.measure(self.recorder, semconv.ATTEMPT_DURATION, elapsed / _SECOND, told, self.inner)
 
     @quiet
     def _tell(self, verdict: Verdict, code: CodeType) -> None:
@@ -263,25 +265,11 @@ class Attempt(Scope):
 
     @quiet
     def _http(self, given: HttpFacts, response: object) -> None:
-        from spanguard._core.http import end_http, http_attributes, http_measured, instrumented, read_http, was_sent
+        from spanguard._core.http import described, read_http, tell
 
-        if not self.started:
-            return
-        facts = given.over(read_http(response)) if response is not None else given
-        attributes = http_attributes(facts, resent=self.number - 1)
-        if instrumented():
-            if self.span.is_recording():
-                self.span.set_attributes(attributes)
-            return
-        now = self.elapsed()
-        name = str(attributes.get(semconv.HTTP_METHOD, "HTTP"))
-        start, self._sent = self._start_ns + self._sent, now
-        span = self.recorder.start(name, {**self.inherited, **attributes}, parent=self.inner, start=start, client=True)
-        self.child_started(span.get_span_context())
-        end_http(span, attributes, self._start_ns + now)
-        if was_sent(attributes):
-            took = (self._start_ns + now - start) / _SECOND
-            self.recorder.measure(semconv.HTTP_DURATION, took, http_measured(attributes), self.inner)
+        if self.started:
+            facts = given.over(read_http(response)) if response is not None else given
+            self._sent = tell(self, described(facts, self.number - 1), self._sent)
 
     # --------------------------------------------------------------------------------------------- what flows up the chain
 
@@ -293,7 +281,14 @@ class Attempt(Scope):
     def spend(self, spent: list[Spent]) -> None:
         """Hold what calls used until the attempt ends; what comes late is judged by how it ended."""
         self.seen = spent[-1]
-        self._pending.add(spent)
+        if not self.keeps(spent):
+            self._settled(spent)
+
+    def _settled(self, spent: list[Spent]) -> None:
+        if self.outcome == "success":
+            self._operation.hold(spent)
+        else:
+            self._operation.discard(spent)
 
     def serves(self) -> Attributes:
         """Return the attributes that tell a call inside which policy and attempt it serves."""

@@ -3,59 +3,53 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from spanguard import semconv
+from spanguard._core.policies import Policy
 from spanguard._core.scope import Scope
 from spanguard._core.usage import Spent, by_model, total
 from spanguard._core.writers import Attributes
 
-Sink = Callable[[list[Spent]], None]
 
+class Book(Scope):
+    """A scope that keeps what calls in it used until it is settled where that goes; what comes late goes there at once."""
 
-class Pending:
-    """What calls used, until `settle` says where it goes; what comes later goes there at once."""
+    _lock: threading.Lock
+    _kept: list[Spent] | None = None
+    _is_settled: bool = False
 
-    __slots__ = ("_items", "_lock", "_sink")
-
-    def __init__(self) -> None:
-        self._items: list[Spent] = []
-        self._sink: Sink | None = None
-        self._lock = threading.Lock()
-
-    def add(self, spent: list[Spent]) -> None:
-        """Take what calls used; from any thread."""
+    def keeps(self, spent: list[Spent]) -> bool:
+        """Take what calls used, from any thread, and return True; False if it is to go on, as all is settled."""
         with self._lock:
-            sink = self._sink
-            if sink is None:
-                self._items += spent
-        if sink is not None:
-            sink(spent)
+            if not self._is_settled:
+                self._kept = add(self._kept, spent)
+            return not self._is_settled
 
-    def settle(self, sink: Sink) -> list[Spent]:
-        """Say where it goes, and hand over and return what has come so far."""
+    def hand_over(self) -> list[Spent]:
+        """Hand over what has come so far, and keep nothing any more."""
         with self._lock:
-            self._sink = sink
-            items, self._items = self._items, []
-        if items:
-            sink(items)
-        return items
+            self._is_settled = True
+            kept, self._kept = self._kept, None
+        return kept or []
 
 
-def count_tokens(scope: Scope, policy: Attributes, spent: list[Spent], disposition: str) -> None:
+def add(kept: list[Spent] | None, spent: list[Spent]) -> list[Spent]:
+    """Add to a list that is made when it is first needed: most scopes keep nothing, ever."""
+    if kept is None:
+        return list(spent)
+    kept += spent
+    return kept
+
+
+def count_tokens(scope: Scope, policy: Policy, spent: list[Spent], disposition: str) -> None:
     """Count tokens and cost in the metrics, as ``useful`` or ``wasted`` under the policy that decided it."""
-    record, within = scope.recorder.measure, scope.inner
+    recorder, within = scope.recorder, scope.inner
     for (provider, model), sums in by_model(spent).items():
-        by: Attributes = {**policy, semconv.DISPOSITION: disposition}
-        if model:
-            by[semconv.GEN_AI_MODEL] = model
         if sums.cost is not None:
-            record(semconv.COST, sums.cost, by, within)
-        if provider:
-            by = {**by, semconv.GEN_AI_PROVIDER: provider}
+            policy.measure(recorder, semconv.COST, sums.cost, (disposition, model), within)
         for kind, count in zip(semconv.TOKEN_TYPES, (sums.input, sums.output), strict=True):
             if count is not None:
-                record(semconv.TOKEN_USAGE, count, {**by, semconv.TOKEN_TYPE: kind}, within)
+                policy.measure(recorder, semconv.TOKEN_USAGE, count, (kind, disposition, provider, model), within)
 
 
 def summary(useful: list[Spent], wasted: list[Spent]) -> Attributes:

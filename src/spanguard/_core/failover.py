@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from types import CodeType
+from typing import cast
 
 from spanguard import semconv
 from spanguard._core.attempt import Attempt
@@ -27,9 +28,8 @@ class Failover(Operation):
     def __init__(self, name: str, work: str | None, artifact: str | None, library: str | None = None) -> None:
         super().__init__("failover", name, library=library)
         self._told = 0
-        for key, identity in ((semconv.WORK_ID, work), (semconv.ARTIFACT_ID, artifact)):
-            if identity is not None:
-                self._about[key] = pseudonym(str(identity), key)
+        known = (semconv.WORK_ID, work), (semconv.ARTIFACT_ID, artifact)
+        self._about = {key: pseudonym(str(identity), key) for key, identity in known if identity is not None}
 
     def candidate(
         self,
@@ -69,7 +69,7 @@ class Failover(Operation):
         names = clear("on_failover", old, code), clear("on_failover", new, code)
         if self.started and not self.done and names[0] and names[1]:
             self._told += 1
-            self.ended("error")
+            self.fell_through()
             self._hop(names[0], names[1], failure(error).type if error is not None else None)
 
     def _candidate(self, code: CodeType, name: str, **facts: str | int | None) -> Attempt:
@@ -100,10 +100,10 @@ class Failover(Operation):
 
     @quiet
     def _hop(self, old: str, new: str, error: str | None, number: int | None = None) -> None:
-        by: Attributes = {**self._policy, semconv.FAILOVER_FROM: old, semconv.FAILOVER_TO: new}
+        self.policy.measure(self.recorder, semconv.FAILOVER_HOPS, 1, (old, new, error), self.inner)
+        by: Attributes = {**self.policy.attributes, semconv.FAILOVER_FROM: old, semconv.FAILOVER_TO: new}
         if error is not None:
             by[semconv.ERROR_TYPE] = error
-        self.recorder.measure(semconv.FAILOVER_HOPS, 1, by, self.inner)
         self.tell(semconv.FAILOVER_HOP, {**by, semconv.ATTEMPT_NUMBER: number} if number is not None else by)
 
     @property
@@ -115,14 +115,11 @@ class Failover(Operation):
         # Without a list of candidates nobody knows how many there are: more than one was tried, and the error got out.
         return super()._tried_all() if self._limit is not None else self._count > 1
 
-    def _served_by(self) -> Attributes:
+    def _served_by(self) -> tuple[str | None, ...]:
         last = self._last
         if last is None or last.outcome != "success":
-            return {}
-        served: Attributes = {
-            key: last.about[key] for key in (semconv.GEN_AI_PROVIDER, semconv.GEN_AI_MODEL) if key in last.about
-        }
-        if last.seen is not None:
-            told = ((semconv.GEN_AI_PROVIDER, last.seen.provider), (semconv.GEN_AI_MODEL, last.seen.model))
-            served.update({key: value for key, value in told if value})
-        return served
+            return super()._served_by()
+        seen = last.seen
+        provider = (seen and seen.provider) or last.about.get(semconv.GEN_AI_PROVIDER)
+        model = (seen and seen.model) or last.about.get(semconv.GEN_AI_MODEL)
+        return cast("str | None", provider), cast("str | None", model)

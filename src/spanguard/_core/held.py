@@ -50,8 +50,8 @@ class Series:
         self.write: Final = write
         self.attributes: Final = dict(attributes)
         self.sums: Final = metric.kind != "histogram"
-        self.whole: Final = metric.unit.startswith("{")
-        """Whether it counts things."""
+        self.whole: Final = metric.kind == "histogram" and metric.unit.startswith("{")
+        """Whether its values, which wait as floats, are counts."""
         self.listed: Final = listed
         """Whether it is settled when metrics are collected."""
         self.begun: bool = False

@@ -6,20 +6,29 @@ import math
 import sys
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from spanguard import semconv
 from spanguard._core import clock
 from spanguard._core.border import report
 from spanguard._core.usage import amount
 from spanguard._core.writers import Attributes, Value
+from spanguard.vocabulary import declared, pseudonyms
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.pseudonyms import pseudonym
 
+if TYPE_CHECKING:
+    from spanguard._core.held import Held, Series
+    from spanguard._core.scope import Scope
+
 _WHERE: Final = "http"
+_SECOND: Final = 1e9
+_MOST: Final = 500
+_LONGEST: Final = 500
+_ERROR: Final = Status(StatusCode.ERROR)
 _INSTRUMENTATIONS: Final = tuple(
     f"opentelemetry.instrumentation.{name}" for name in ("httpx", "requests", "urllib3", "aiohttp_client", "urllib")
 )
@@ -107,8 +116,68 @@ def _until(date: str) -> float | None:
         return None
 
 
-def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
-    """Return the attributes of a try that was sent ``resent`` times before."""
+class HttpTry:
+    """What is told of all tries that are alike."""
+
+    __slots__ = ("_series", "attributes", "editions", "error", "measured", "method")
+
+    def __init__(self, attributes: Attributes, editions: tuple[int, int]) -> None:
+        status = attributes.get(semconv.HTTP_STATUS)
+        self.method: Final = str(attributes.get(semconv.HTTP_METHOD, "HTTP"))
+        self.error: Final[Attributes] = {semconv.ERROR_TYPE: str(status)} if isinstance(status, int) and status >= 400 else {}
+        self.attributes: Final = attributes
+        self.editions: Final = editions
+        """Of the declared names and of the key at the time."""
+        known: Attributes = {key: attributes[key] for key in semconv.HTTP_DURATION.attributes if key in attributes}
+        sent = not attributes.get(semconv.FROM_CACHE) or bool(attributes.get(semconv.REVALIDATED))
+        self.measured: Final = {**known, **self.error} if sent else None
+        """What its metric carries; None for what a cache answered without asking the server."""
+        self._series: tuple[Held, Series] | None = None
+
+    def series(self, held: Held, measured: Attributes) -> Series:
+        """Return the series of its metric."""
+        series = self._series
+        if series is None or series[0] is not held:
+            series = self._series = held, held.series(semconv.HTTP_DURATION, measured)
+        return series[1]
+
+
+_Plain = tuple[object, str, int, int]
+_tries: Final[dict[_Plain, HttpTry]] = {}
+
+
+def of_response(response: object, resent: int) -> HttpTry:
+    """Return what is told of a try that was sent ``resent`` times before and got this response."""
+    plain = _plain(response, resent)
+    found = _tries.get(plain) if plain is not None else None
+    if found is None or found.editions != (declared.edition, pseudonyms.edition):
+        facts = read_http(response)
+        found = described(facts, resent)
+        if plain is not None and len(facts.url or "") <= _LONGEST:
+            if len(_tries) >= _MOST:
+                _tries.clear()
+            _tries[plain] = found
+    return found
+
+
+def _plain(response: Any, resent: int) -> _Plain | None:
+    """Return what tells apart the successes of which no more is to be told than what was asked of whom; None for all else."""
+    try:
+        request, status, extensions = response.request, response.status_code, response.extensions
+        method, url = request.method, request.url
+    except AttributeError:  # none of httpx
+        return None
+    if type(status) is not int or status not in _OK or type(method) is not str or type(extensions) is not dict:
+        return None
+    if "caching" in extensions or hasattr(response, "from_cache") or hasattr(response, "revalidated"):
+        return None
+    # A URL of httpx makes its text anew each time; it keeps a tuple of its parts.
+    return getattr(url, "_uri_reference", None) or str(url), method, status, resent
+
+
+def described(facts: HttpFacts, resent: int) -> HttpTry:
+    """Return what is told of a try that was sent ``resent`` times before."""
+    editions = declared.edition, pseudonyms.edition
     method = facts.method.upper() if isinstance(cast("object", facts.method), str) and facts.method else None
     known: tuple[tuple[str, Value | None], ...] = (
         (semconv.HTTP_METHOD, method if method is None or method in semconv.HTTP_METHODS else semconv.OTHER),
@@ -119,7 +188,7 @@ def http_attributes(facts: HttpFacts, resent: int) -> Attributes:
     )
     if facts[4:] != _NO_DETAILS:
         known += _details(facts)
-    return {key: value for key, value in known if value is not None}
+    return HttpTry({key: value for key, value in known if value is not None}, editions)
 
 
 def _details(facts: HttpFacts) -> tuple[tuple[str, Value | None], ...]:
@@ -159,26 +228,23 @@ def _one_of(allowed: tuple[str, ...], value: object) -> str | None:
     return None
 
 
-def was_sent(attributes: Attributes) -> bool:
-    """Whether a try went over the wire: what a cache answered without asking the server did not."""
-    return not attributes.get(semconv.FROM_CACHE) or bool(attributes.get(semconv.REVALIDATED))
+def tell(scope: Scope, told: HttpTry, before: int) -> int:
+    """Tell of one try, made since ``before``: as a CLIENT span, unless an instrumentation of OpenTelemetry makes it.
 
-
-def http_measured(attributes: Attributes) -> Attributes:
-    """Return those attributes of a try that its metric carries."""
-    status = attributes.get(semconv.HTTP_STATUS)
-    known = {key: attributes[key] for key in semconv.HTTP_DURATION.attributes if key in attributes}
-    return {**known, semconv.ERROR_TYPE: str(status)} if _is_error(status) else known
-
-
-def _is_error(status: object) -> bool:
-    return isinstance(status, int) and status >= 400
-
-
-def end_http(span: Span, attributes: Attributes, end: int) -> None:
-    """End the CLIENT span of a try; from status 400 on it is an ERROR with the status as its type, as in the conventions."""
-    status = attributes.get(semconv.HTTP_STATUS)
-    if _is_error(status):
-        span.set_attribute(semconv.ERROR_TYPE, str(status))
-        span.set_status(Status(StatusCode.ERROR))
-    span.end(end)
+    From status 400 on the span is an ERROR with the status as its type, as in the conventions. Both ``before`` and what is
+    returned, when the try has ended, are nanoseconds since the begin of the scope.
+    """
+    if instrumented():
+        if scope.span.is_recording():
+            scope.span.set_attributes(told.attributes)
+        return before
+    recorder, within, now = scope.recorder, scope.inner, scope.elapsed()
+    attributes = {**scope.inherited, **told.attributes, **told.error}
+    span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
+    scope.child_started(span.get_span_context())
+    if told.error:
+        span.set_status(_ERROR)
+    span.end(scope._start_ns + now)
+    if told.measured is not None:
+        recorder.held.put(told.series(recorder.held, told.measured), (now - before) / _SECOND, within)
+    return now

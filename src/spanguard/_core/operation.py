@@ -7,52 +7,55 @@ the outermost operation, when every operation around the call has used the answe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span
 
 from spanguard import semconv
 from spanguard._core.attempt import Attempt
-from spanguard._core.book import Pending, count_tokens, summary
+from spanguard._core.book import Book, add, count_tokens, summary
 from spanguard._core.border import quiet, report
 from spanguard._core.errors import Failure, failure, is_cancellation
+from spanguard._core.held import APART
+from spanguard._core.policies import Policy, known_policy
 from spanguard._core.recorder import on
-from spanguard._core.scope import Scope, current_scope, policy_attributes
+from spanguard._core.scope import current_scope
+from spanguard._core.switch import SPAN_KEY
 from spanguard._core.usage import Spent, amount, tokens
-from spanguard._core.writers import Attributes
+from spanguard._core.writers import Attributes, Value
 from spanguard.vocabulary.packages import package_name
 
 _SECOND: Final = 1e9
 _USED: Final = ("success", "recovered")
+_FAULTLESS: Final = (*_USED, "degraded")
 _BROKEN: Final = ("exhausted", "failed", "rejected")
 _MOST_DEPENDENCIES: Final = 50
 
 
-class Operation(Scope):
+class Operation(Book):
     """A repair or retry operation: what the caller asked for, however many attempts it takes.
 
     Made by `spanguard.traced_repair` and `spanguard.traced_retry`. It reports what happens and decides nothing: it never
     waits, never catches, and tries again only in so far as `attempts` hands out the next attempt.
     """
 
+    _count: int = 0
+    _failed: int = 0
+    _degraded: bool = False
+    _rejected: bool = False
+    _used: bool = False
+    _about: Mapping[str, Value] = {}  # as the next one it is replaced and never changed
+    _dependencies: Mapping[str, None] = {}
+    _wasted: list[Spent] | None = None
+    _last: Attempt | None = None
+    deferred: bool = False
+
     def __init__(self, policy: str, name: str, limit: int | None = None, library: str | None = None) -> None:
-        super().__init__()
-        self._policy: Attributes = policy_attributes(policy, name, library)
-        self._span_name = f"{policy} {name}"
+        self._lock = threading.Lock()
+        self.policy: Final[Policy] = known_policy(policy, name, library)
         self._defers = policy == "retry"
         self._limit = limit
-        self._count = 0
-        self._failed = 0
-        self._degraded = False
-        self._rejected = False
-        self._about: Attributes = {}
-        self._dependencies: dict[str, None] = {}
-        self._last: Attempt | None = None
-        self._pending = Pending()
-        self._wasted: list[Spent] = []
-        self._lock = threading.Lock()
-        self.deferred: bool = False
 
     # ----------------------------------------------------------------------------------------------- what a user calls
 
@@ -111,13 +114,15 @@ class Operation(Scope):
         Called again, it replaces the lengths and adds to the packages. A package is shown if it is in the standard library
         or well known, otherwise as a pseudonym.
         """
+        about = dict(self._about)
         for key, value in ((semconv.INPUT_LENGTH, input_length), (semconv.OUTPUT_LENGTH, output_length)):
             length = tokens("generated", value)
             if length is not None:
-                self._about[key] = length
-        self._dependencies.update(dict.fromkeys(package_name(each) for each in dependencies))
+                about[key] = length
+        self._about = about
+        self._dependencies = {**self._dependencies, **dict.fromkeys(package_name(each) for each in dependencies)}
         if self._dependencies:
-            self._about[semconv.DEPENDENCIES] = tuple(self._dependencies)[:_MOST_DEPENDENCIES]
+            self._about = {**about, semconv.DEPENDENCIES: tuple(self._dependencies)[:_MOST_DEPENDENCIES]}
 
     @quiet
     def scheduled(self, delay: float, *, source: str = "backoff") -> None:
@@ -138,8 +143,8 @@ class Operation(Scope):
         self.materialise()
         self.tell(semconv.RETRY_SCHEDULED, attributes)
         if seconds is not None:
-            by = {key: attributes[key] for key in semconv.RETRY_DELAYS.attributes if key in attributes}
-            self.recorder.measure(semconv.RETRY_DELAYS, seconds, by, self.inner)
+            chosen = source if source in semconv.DELAY_SOURCES else None
+            self.policy.measure(self.recorder, semconv.RETRY_DELAYS, seconds, (chosen,), self.inner)
 
     @quiet
     def refused(self) -> None:
@@ -153,19 +158,24 @@ class Operation(Scope):
     @quiet
     def start(self) -> None:
         """Start the operation; a retry below another span makes no span until it has something to show."""
-        if not on():
-            return
+        if on():
+            self.open()
+
+    def open(self) -> None:
+        """Start the operation, for who knows that somebody listens, and swallows what goes wrong."""
         self.begin()
-        self.recorder.started(self._policy, self.outer)
-        self.deferred = self._defers and get_current_span(self.outer).get_span_context().is_valid
+        outer = self.outer
+        self.recorder.started(self.policy.attributes, outer)
+        around: Span | None = outer.get(SPAN_KEY) if self._defers else None  # type: ignore[assignment]
+        self.deferred = around is not None and around.get_span_context().is_valid
         if not self.deferred:
-            self.open_span(self._span_name, self.serves())
+            self.open_span(self.policy.title, self.serves())
 
     def materialise(self) -> None:
         """Make the span that was put off, backdated to the start."""
         if self.deferred:
             self.deferred = False
-            self.open_span(self._span_name, self.serves())
+            self.open_span(self.policy.title, self.serves())
 
     @quiet
     def finish(self, error: BaseException | None = None) -> None:
@@ -180,17 +190,26 @@ class Operation(Scope):
         fault = None
         if error is not None:
             fault = failure(error)
-        elif outcome not in (*_USED, "degraded") and last is not None:
+        elif outcome not in _FAULTLESS and last is not None:
             fault = last.error
-        used = outcome in _USED
-        spent = self._pending.settle(self._use if used else self.discard)
-        self._measure(elapsed, outcome, fault if outcome in _BROKEN else None)
+        self._used = outcome in _USED
+        spent = self.hand_over()
+        if spent:
+            self._settled(spent)
+        try:
+            self._measure(elapsed, outcome, fault if outcome in _BROKEN else None)
+        finally:
+            self._end(elapsed, outcome, fault, spent)
+
+    def _end(self, elapsed: int, outcome: str, fault: Failure | None, spent: list[Spent]) -> None:
         if outcome == "exhausted" and self._defers:
             self.materialise()
             self.tell(semconv.RETRY_EXHAUSTED, self._about_last())
-        if not self.deferred:
-            attributes = {**self._ending(outcome), **summary(spent if used else [], self._wasted)}
-            self.end_span(elapsed, attributes, fault, failed=outcome in _BROKEN and fault is not None)
+        if self.deferred:
+            self._inner = self._outer  # as `Scope.end_span`, it leads back here no more
+            return
+        attributes = {**self._ending(outcome), **summary(spent if self._used else [], self._wasted or [])}
+        self.end_span(elapsed, attributes, fault, failed=outcome in _BROKEN and fault is not None)
 
     def _judge(self, error: BaseException | None) -> str:
         last = self._last
@@ -209,18 +228,17 @@ class Operation(Scope):
     def _tried_all(self) -> bool:
         return self._limit is not None and self._count >= self._limit
 
-    @quiet
     def _measure(self, elapsed: int, outcome: str, error: Failure | None) -> None:
-        record, within = self.recorder.measure, self.inner
-        by: Attributes = {**self._policy, semconv.OUTCOME: outcome}
-        record(semconv.OPERATION_ATTEMPTS, self._tries, by, within)
-        if error is not None:
-            by = {**by, semconv.ERROR_TYPE: error.type}
-        record(semconv.OPERATION_DURATION, elapsed / _SECOND, {**by, **self._served_by()}, within)
+        measure, recorder = self.policy.measure, self.recorder
+        # One that has made no span, and in whose context nothing has run, has no exemplar.
+        within = self._inner or APART if self.deferred else self.inner
+        measure(recorder, semconv.OPERATION_ATTEMPTS, self._tries, (outcome,), within)
+        told = outcome, error and error.type, *self._served_by()
+        measure(recorder, semconv.OPERATION_DURATION, elapsed / _SECOND, told, within)
 
-    def _served_by(self) -> Attributes:
+    def _served_by(self) -> tuple[str | None, ...]:
         """Return the provider and model that answered, where the policy is to choose among them."""
-        return {}
+        return ()
 
     @property
     def _tries(self) -> int:
@@ -250,27 +268,33 @@ class Operation(Scope):
             self._last = attempt
             return self._count
 
-    def ended(self, outcome: str) -> None:
-        """Hear how an attempt ended."""
-        if outcome != "success":
-            with self._lock:
-                self._failed += 1
+    def fell_through(self) -> None:
+        """Hear that an attempt has not succeeded."""
+        with self._lock:
+            self._failed += 1
 
     def hold(self, spent: list[Spent]) -> None:
         """Hold what was used until the operation ends; what comes late is judged by how it ended."""
-        self._pending.add(spent)
+        if not self.keeps(spent):
+            self._settled(spent)
 
     spend = hold
 
+    def _settled(self, spent: list[Spent]) -> None:
+        if self._used:
+            self._use(spent)
+        else:
+            self.discard(spent)
+
     def discard(self, spent: list[Spent]) -> None:
         """Count what was used in vain, and tell the operations around."""
-        count_tokens(self, self._policy, spent, "wasted")
+        count_tokens(self, self.policy, spent, "wasted")
         self.waste(spent)
 
     def waste(self, spent: list[Spent]) -> None:
         """Remember what was wasted inside this operation, already counted."""
         with self._lock:
-            self._wasted += spent
+            self._wasted = add(self._wasted, spent)
         super().waste(spent)
 
     def _use(self, spent: list[Spent]) -> None:
@@ -278,7 +302,7 @@ class Operation(Scope):
         while above is not None and not isinstance(above, (Operation, Attempt)):
             above = above.parent
         if above is None:
-            count_tokens(self, self._policy, spent, "useful")
+            count_tokens(self, self.policy, spent, "useful")
         else:
             above.spend(spent)
 
@@ -288,7 +312,7 @@ class Operation(Scope):
 
     def serves(self) -> Attributes:
         """Return the attributes that tell which policy this is."""
-        return dict(self._policy)
+        return dict(self.policy.attributes)
 
 
 _INERT: Final = Operation("repair", "")

@@ -48,16 +48,18 @@ from types import ModuleType
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 import wrapt
+from opentelemetry.context import get_current
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # of a module that hides its types
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled, suppress_instrumentation
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from spanguard._core.border import quiet, report
+from spanguard._core.border import quiet, report, swallow
 from spanguard._core.decorate import decorate
 from spanguard._core.recorder import on
 from spanguard._core.scope import Scope
+from spanguard._core.switch import switch
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -65,6 +67,16 @@ Foreign: TypeAlias = Any
 """An object of the library, of whose types nothing is known here."""
 Hook = Callable[[Callable[..., Any], Any, Args, Kwargs], Any]
 """A wrapper as wrapt calls it: with the wrapped function, bound, the instance or class or None, and the arguments."""
+_current: Final = switch()[0]
+
+
+def _suppressing() -> frozenset[str]:
+    with suppress_instrumentation():
+        return frozenset(key for key, value in get_current().items() if value is True)
+
+
+_SUPPRESSING: Final = _suppressing()
+"""Keys under which a context asks for silence: that none is there is told at a tenth of what it costs to ask for each."""
 
 
 class Outcome:
@@ -86,10 +98,12 @@ class Around:
 
 def before(tell: Callable[[Any, Args, Kwargs], object]) -> Hook:
     """Hear of each call before it is made: the instance and the arguments."""
-    quietly = quiet(tell)
 
     def hook(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
-        quietly(instance, args, kwargs)
+        try:
+            tell(instance, args, kwargs)
+        except Exception as error:
+            swallow(tell, error)
         return wrapped(*args, **kwargs)
 
     return hook
@@ -180,8 +194,11 @@ class _Applied:
         return wrapt.FunctionWrapper(cast("Callable[..., Any]", original), self._guarded(hook))
 
     def _guarded(self, hook: Hook) -> Hook:
+        always = self.patch.always
+
         def guarded(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
-            if self.hears():
+            # As `hears`, which would be one call more.
+            if self.live and (always or (on() and (_SUPPRESSING.isdisjoint(_current()) or is_instrumentation_enabled()))):
                 return hook(wrapped, instance, args, kwargs)
             return wrapped(*args, **kwargs)
 
@@ -189,7 +206,9 @@ class _Applied:
 
     def hears(self) -> bool:
         """Whether the hook is to run: it is instrumented, somebody listens, and nobody has suppressed it."""
-        return self.live and (self.patch.always or (on() and is_instrumentation_enabled()))
+        if not self.live or self.patch.always:
+            return self.live
+        return on() and (_SUPPRESSING.isdisjoint(_current()) or is_instrumentation_enabled())
 
     def undo(self) -> bool:
         """Put back what stood there, if what stands there now is ours; from now on the hook is silent in any case."""

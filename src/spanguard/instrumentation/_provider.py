@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from opentelemetry.context import get_current, get_value
-from opentelemetry.trace import get_current_span
+from opentelemetry.context import Context, get_value
 
 from spanguard import semconv
 from spanguard._core.attempt import Attempt
@@ -14,8 +13,8 @@ from spanguard._core.border import quiet
 from spanguard._core.call import Call
 from spanguard._core.errors import Failure
 from spanguard._core.operation import Operation
-from spanguard._core.recorder import on
 from spanguard._core.scope import Scope, current_scope
+from spanguard._core.switch import SPAN_KEY, switch
 from spanguard._core.usage import Usage
 from spanguard._core.writers import Attributes
 
@@ -27,6 +26,7 @@ _KEYS: Final = frozenset(
         "suppress_language_model_instrumentation",
     }
 )
+_current: Final = switch()[0]
 _INFERENCE: Final = ("chat", "generate_content", "text_completion", "embeddings")
 
 
@@ -38,31 +38,28 @@ class ProviderCall(Call):
     In any case what it used is counted: for a `traced_llm_call` around it, or else for the attempt that it serves.
     """
 
-    def __init__(self, operation: str | None, provider: str | None, model: str | None) -> None:
-        super().__init__(operation, provider, model)
-        self._teller: Call | None = None
-        self._measures = False
+    _teller: Call | None = None
+    _measures: bool = False
 
     @quiet
     def start(self, attributes: Attributes, *, has_span: bool = False) -> None:
-        """Start the call, with a span unless it has one already, as the SDK says or the context."""
-        if not on():
-            return
+        """Start the call, where somebody listens, with a span unless it has one already, as the SDK says or the context."""
         self._teller = _around()
-        ours = self._operation is not None and self._teller is None and not _announced()
-        self._measures = ours and (has_span or not _has_span())
+        context = _current()
+        ours = self._operation is not None and self._teller is None and not _announced(context)
+        self._measures = ours and (has_span or not _has_span(context))
         if self._measures and not has_span:
-            super().start(attributes)
+            self.open(attributes)
         else:
             self.begin()
 
-    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the call; the exception is the one that leaves it. Only the first time counts."""
         if self._teller is not None and not self.done:
             self._tell(self._teller)
         super().finish(error)
 
+    @quiet
     def _tell(self, call: Call) -> None:
         """Leave it to the call around this one to read the answer, unless the program tells it what to read."""
         if call._reader is None and call._response is None:
@@ -85,15 +82,16 @@ def _around() -> Call | None:
     return None
 
 
-def _announced() -> bool:
+def _announced(context: Context) -> bool:
     """Whether another instrumentation says in the context that it tells of this call."""
-    context = get_current()
     return not _KEYS.isdisjoint(context) and any(get_value(key, context) for key in _KEYS)
 
 
-def _has_span() -> bool:
+def _has_span(context: Context) -> bool:
     """Whether another instrumentation has made a span for this call."""
-    span = get_current_span()
+    span = context.get(SPAN_KEY)
+    if span is None:
+        return False
     attributes: object = getattr(span, "attributes", None)  # of the SDK's spans
     if not isinstance(attributes, Mapping) or attributes.get(semconv.GEN_AI_OPERATION) not in _INFERENCE:
         return False

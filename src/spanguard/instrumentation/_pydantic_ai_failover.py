@@ -38,7 +38,7 @@ class Spanless(Operation):
         """Start the operation."""
         if on():
             self.begin()
-            self.recorder.started(self._policy, self.outer)
+            self.recorder.started(self.policy.attributes, self.outer)
             self.deferred = True
 
     def materialise(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary, finalize
+from weakref import finalize
 
 from spanguard import semconv
 from spanguard._core.border import quiet
@@ -23,82 +23,142 @@ from spanguard.instrumentation import _misuse, _names
 from spanguard.instrumentation._adapter import Args, Kwargs, Outcome, Patch, after, argument, around, before
 from spanguard.instrumentation._provider import ProviderCall
 from spanguard.instrumentation._tries import Tries, running
+from spanguard.vocabulary import declared, pseudonyms
 from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.models import model_name
 
 _RETRIED: Final = frozenset({408, 409, 429})
+_MOST: Final = 500
 _ROUNDING: Final = 1.0  # seconds; a Retry-After that is a date is read twice
 
 
-class Sdk(NamedTuple):
+class Api(NamedTuple):
+    """What is known of all requests to one path of one server before they are made."""
+
+    policy: str
+    """Name of the policy by which they are sent again."""
+    operation: str | None
+    provider: str | None
+    attributes: Attributes
+    editions: tuple[int, int]
+    """Of the declared names and of the key of pseudonyms at the time."""
+
+
+class Sdk:
     """What one SDK is: its library, its APIs by path, and who serves the model."""
 
-    library: str
-    apis: Mapping[str, tuple[str, str | None]]
-    """For the path of a request the name of the API, and the operation of the conventions if it calls a model."""
-    provider: Callable[[Any, str], str]
-    """Who serves the model, by the client and its host."""
+    def __init__(
+        self,
+        library: str,
+        apis: Mapping[str, tuple[str, str | None]],
+        provider: Callable[[type, str], str],
+    ) -> None:
+        """Take for the path of a request the name of the API, and the operation of the conventions if it calls a model.
+
+        ``provider`` tells who serves the model, by the class of the client and its host.
+        """
+        self.library: Final = library
+        self._apis: Final = apis
+        self._provider: Final = provider
+        self._known: Final[dict[tuple[type, str, str, bool], Api]] = {}
+
+    def clear(self) -> None:
+        """Forget the paths, servers and clients."""
+        self._known.clear()
 
     def call(self, args: Args, kwargs: Kwargs) -> SdkCall | None:
         """Return the started call of one request of a client, which comes first among the arguments."""
         client, options = args[0], argument(args, kwargs, 2, "options")
-        name, operation = self.api(str(options.url))
-        host = client.base_url.host
-        body = options.json_data if isinstance(options.json_data, Mapping) else {}
+        retries = options.get_max_retries(client.max_retries)
+        # A client that never sends again has no policy to tell of.
+        again = isinstance(retries, int) and retries > 0
+        api = self.api(client, str(options.url), again=again)
+        given = options.json_data
+        body: Mapping[str, Any] = given if type(given) is dict or isinstance(given, Mapping) else {}
         model = body.get("model")
         shown = model_name(model) if isinstance(model, str) and model else None
-        call = SdkCall(client, operation, self.provider(client, host) if operation else None, shown)
-        retries = options.get_max_retries(client.max_retries)
-        if isinstance(retries, int) and retries > 0:  # a client that never sends again has no policy to tell of
-            call.sending = Sending(_names.known("retry", name, self.library), retries + 1, self.library)
+        call = SdkCall(client, api.operation, api.provider, shown)
+        if again:
+            call.sending = Sending(api.policy, retries + 1, self.library)
         # By `call` the anthropic SDK hands on the span that it has made.
-        call.start({**request_attributes(body), **_address(host)}, has_span=kwargs.get("call") is not None)
+        call.start({**request_attributes(body), **api.attributes}, has_span=kwargs.get("call") is not None)
         return call if call.started else None
 
-    def api(self, url: str) -> tuple[str, str | None]:
+    def api(self, client: Any, url: str, *, again: bool) -> Api:
+        """Return what is known of a path, to which a request may be sent ``again``; it is remembered."""
+        host = client.base_url.host
+        key = type(client), host, url, again
+        found = self._known.get(key)
+        if found is None or found.editions != (declared.edition, pseudonyms.edition):
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            found = self._known[key] = self._api(type(client), host, url, again=again)
+        return found
+
+    def _api(self, kind: type, host: str, url: str, *, again: bool) -> Api:
+        name, operation = self._named(url)
+        policy = _names.known("retry", name, self.library) if again else ""  # declares it
+        editions = declared.edition, pseudonyms.edition
+        shown = host_name(host)
+        return Api(
+            policy,
+            operation,
+            self._provider(kind, host) if operation else None,
+            {semconv.SERVER_ADDRESS: shown} if shown else {},
+            editions,
+        )
+
+    def _named(self, url: str) -> tuple[str, str | None]:
         """Return the name of an API, and its operation; of those that call no model the first part of the path."""
         path = url.partition("?")[0].strip("/")
-        known = self.apis.get(path)
+        known = self._apis.get(path)
         if known is not None:
             return known
         first = next((part for part in path.split("/") if part not in ("", "v1")), "")
-        return first if first in self.apis else self.library, None
-
-
-def _address(host: str) -> Attributes:
-    shown = host_name(host)
-    return {semconv.SERVER_ADDRESS: shown} if shown else {}
+        return first if first in self._apis else self.library, None
 
 
 class Sending(Tries):
     """The retries of one request."""
 
+    _another: bool = False
+
     def __init__(self, name: str, limit: int, library: str) -> None:
         super().__init__("retry", name, limit, library)
         self.name = name
         self.library = library
-        self._another = False
 
-    @quiet
     def send(self) -> None:
         """Begin an attempt."""
         if not self.started:
-            self.start()
-        self.again()
+            self.open()
+        self.enter(self.attempt())
 
-    @quiet
     def ended_with(self, response: object, error: BaseException | None = None) -> None:
         """Hear how the attempt ended: with a response, whatever its status, or with an error of the transport."""
-        attempt, status = self.trying, getattr(response, "status_code", None)
+        attempt = self.trying
         if attempt is None:
             return
         attempt.stop()
-        self._another = not isinstance(status, int) or _sent_again(response)
+        status = getattr(response, "status_code", None)
         if isinstance(status, int):
-            attempt.http(response)
+            attempt.sent(response)
             if status >= 400:
                 attempt.error, error = from_status(status), None
+            self._another = attempt.error is not None and _sent_again(response)
+        else:
+            self._another = True
         self.leave(error)
+
+    @quiet
+    def over(self, error: BaseException | None) -> None:
+        """Hear that the request is over: an answer to the last attempt that nobody heard of is the error's."""
+        try:
+            if self.trying is not None:
+                self.ended_with(getattr(error, "response", None), error)
+        finally:
+            self.finish(error)
+        self._last = None  # it leads back here: without it no garbage collector is needed
 
     def misused(self) -> None:
         """Tell that the server asked for a wait that the SDK does not grant."""
@@ -119,11 +179,12 @@ def _sent_again(response: Any) -> bool:
 class SdkCall(ProviderCall):
     """One request of a client, with its retries inside."""
 
+    sending: Sending | None = None
+    _waits: bool = False
+
     def __init__(self, client: object, operation: str | None, provider: str | None, model: str | None) -> None:
         super().__init__(operation, provider, model)
         self.owner = client
-        self.sending: Sending | None = None
-        self._waits = False
 
     def follow(self) -> StreamReader | None:
         """Hear that the answer is a stream, which is not sent for again."""
@@ -143,8 +204,8 @@ class SdkCall(ProviderCall):
 
     @quiet
     def _expect(self, value: object) -> None:
-        _raw[value] = self
-        finalize(value, self.opened, None).atexit = False
+        finalize(value, _opened, id(value), None).atexit = False
+        _raw[id(value)] = self
         self._waits = True
 
     def opened(self, stream: object) -> None:
@@ -156,7 +217,6 @@ class SdkCall(ProviderCall):
             else:
                 conclude(stream, self)
 
-    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the call; the exception is the one that leaves it. Only the first time counts."""
         self._sent(error)
@@ -164,13 +224,13 @@ class SdkCall(ProviderCall):
             super().finish(error)
 
     def _sent(self, error: BaseException | None) -> None:
-        sending = self.sending
-        if sending is not None and not sending.done:
-            sending.ended_with(getattr(error, "response", None), error)
-            sending.finish(error)
+        sending, self.sending = self.sending, None
+        if sending is not None:
+            sending.over(error)
 
 
-_raw: Final[WeakKeyDictionary[Any, SdkCall]] = WeakKeyDictionary()
+_raw: Final[dict[int, SdkCall]] = {}
+"""The calls whose stream has not been asked for yet, by the identity of the response that waits for it."""
 
 
 def _running(client: object) -> Sending | None:
@@ -219,7 +279,7 @@ def _refused(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
 
 
 @quiet
-def _opened(raw: Any, stream: object) -> None:
+def _opened(raw: int, stream: object) -> None:
     call = _raw.pop(raw, None)
     if call is not None:
         call.opened(stream)
@@ -227,13 +287,15 @@ def _opened(raw: Any, stream: object) -> None:
 
 def _parse(wrapped: Callable[..., Any], raw: Any, args: Args, kwargs: Kwargs) -> Any:
     parsed = wrapped(*args, **kwargs)
-    _opened(raw, parsed)
+    if _raw:
+        _opened(id(raw), parsed)
     return parsed
 
 
 async def _aparse(wrapped: Callable[..., Any], raw: Any, args: Args, kwargs: Kwargs) -> Any:
     parsed = await wrapped(*args, **kwargs)
-    _opened(raw, parsed)
+    if _raw:
+        _opened(id(raw), parsed)
     return parsed
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.failover import Failover
+from spanguard._core.http import of_response, tell
 from spanguard._core.operation import Operation
 from spanguard._core.readers.providers import known_as
 from spanguard._core.readers.response import read
@@ -43,6 +44,12 @@ class Try(Attempt):
             self.finish(error)
 
     @quiet
+    def sent(self, response: object) -> None:
+        """Hear of the response to one HTTP try, which tells all that is known of it."""
+        if self.started:
+            self._sent = tell(self, of_response(response, self.number - 1), self._sent)
+
+    @quiet
     def used(self, value: object) -> None:
         """Hear of the answer; what it used is counted if no call inside the attempt has told of any."""
         if not self.started or self.seen is not None:
@@ -53,7 +60,7 @@ class Try(Attempt):
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the attempt; the exception is the one that leaves it. Only the first time counts."""
-        super().finish(_meant(error))
+        super().finish(error if error is None else _meant(error) or error)
 
 
 class Tries(Operation):
@@ -73,7 +80,8 @@ class Tries(Operation):
 
     def enter(self, attempt: Try) -> None:
         """Begin an attempt, and make it current."""
-        self.leave(None)
+        if self.trying is not None:
+            self.leave(None)
         self.trying = attempt
         attempt.start()
         attempt.resume()
@@ -91,11 +99,11 @@ class Tries(Operation):
         if self.trying is not None:
             self.trying.used(answer)
 
-    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the operation, and the attempt that runs. Only the first time counts."""
-        self.leave(error)
-        super().finish(_meant(error))
+        if self.trying is not None:
+            self.leave(error)
+        super().finish(error if error is None else _meant(error) or error)
 
 
 class Chain(Tries, Failover):
@@ -137,9 +145,10 @@ def _cached(answer: object) -> bool:
     return isinstance(usage, dict) and "total_cost" in usage
 
 
-def _meant(error: BaseException | None) -> BaseException | None:
+@quiet  # a metaclass may raise what it likes
+def _meant(error: BaseException) -> BaseException:
     """Return what an exception is: those by which LangGraph interrupts a graph stop the work, which has not gone wrong."""
-    if error is not None and any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
+    if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
         return GeneratorExit()
     return error
 
@@ -185,7 +194,9 @@ def nearest(kind: type[S], scope: Scope | None = None) -> S | None:
 
 def running(kind: type[S], owner: object = _ANY) -> S | None:
     """Return the innermost scope of a kind that runs here and now, for one owner if it is given."""
-    found = nearest(kind)
-    while found is not None and owner is not _ANY and owner is not getattr(found, "owner", None):
-        found = nearest(kind, found)
-    return found
+    found = current_scope()
+    while found is not None:
+        if isinstance(found, kind) and not found.done and (owner is _ANY or owner is getattr(found, "owner", None)):
+            return found
+        found = found.parent
+    return None

@@ -8,9 +8,9 @@ does, the call has one of ours, with its usage. With ``max_retries=0`` there is 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from spanguard.instrumentation._adapter import Instrumentor, Patch
+from spanguard.instrumentation._adapter import Clearable, Instrumentor, Patch
 from spanguard.instrumentation._stainless import Sdk, patches
 
 _APIS: Final = {
@@ -20,11 +20,14 @@ _APIS: Final = {
 }
 
 
-def _provider(client: Any, _host: str) -> str:
-    name = type(client).__name__
+def _provider(kind: type, _host: str) -> str:
+    name = kind.__name__
     if "Bedrock" in name:
         return "aws.bedrock"
     return "gcp.vertex_ai" if "Vertex" in name else "anthropic"
+
+
+_SDK: Final = Sdk("anthropic", _APIS, _provider)
 
 
 class AnthropicInstrumentor(Instrumentor):
@@ -32,4 +35,5 @@ class AnthropicInstrumentor(Instrumentor):
 
     library = "anthropic"
     requires: ClassVar[tuple[str, ...]] = ("anthropic >= 2, < 3",)
-    patches: ClassVar[tuple[Patch, ...]] = patches(Sdk("anthropic", _APIS, _provider), "_request")
+    patches: ClassVar[tuple[Patch, ...]] = patches(_SDK, "_request")
+    known: ClassVar[tuple[Clearable, ...]] = (_SDK,)

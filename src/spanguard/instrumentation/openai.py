@@ -11,9 +11,9 @@ Of ``with_raw_response`` and ``with_streaming_response`` a stream is followed, a
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from spanguard.instrumentation._adapter import Instrumentor, Patch
+from spanguard.instrumentation._adapter import Clearable, Instrumentor, Patch
 from spanguard.instrumentation._stainless import Sdk, patches
 
 _APIS: Final = {
@@ -40,8 +40,11 @@ _PROVIDERS: Final = {
 }
 
 
-def _provider(client: Any, host: str) -> str:
-    return "azure.ai.openai" if type(client).__name__.endswith("AzureOpenAI") else _PROVIDERS.get(host, "openai")
+def _provider(kind: type, host: str) -> str:
+    return "azure.ai.openai" if kind.__name__.endswith("AzureOpenAI") else _PROVIDERS.get(host, "openai")
+
+
+_SDK: Final = Sdk("openai", _APIS, _provider)
 
 
 class OpenAIInstrumentor(Instrumentor):
@@ -49,6 +52,5 @@ class OpenAIInstrumentor(Instrumentor):
 
     library = "openai"
     requires: ClassVar[tuple[str, ...]] = ("openai >= 2, < 4",)
-    patches: ClassVar[tuple[Patch, ...]] = patches(
-        Sdk("openai", _APIS, _provider), "request", "_legacy_response.LegacyAPIResponse"
-    )
+    patches: ClassVar[tuple[Patch, ...]] = patches(_SDK, "request", "_legacy_response.LegacyAPIResponse")
+    known: ClassVar[tuple[Clearable, ...]] = (_SDK,)

@@ -68,11 +68,17 @@ _REASONS: Final = """
     success canceled abort aborted content_policy_violation sensitive network_error repetition repetition_detected
     max_completion_tokens token_limit time_limit reason_stop reason_max_len reason_max_context reason_time_limit
     stop_criteria_met interrupted pause paused queued requires_action expired in_progress insufficient_system_resource jailbreak
-    load unload endoftext normal
+    load unload endoftext normal server_stop user_aborted final_answer rate_limit content_blocked blocked reason_tool_calls
+    reason_end_turn
 """.split()
+_LIMITS: Final = (
+    *(f"max_{each}" for each in ("turns", "steps", "iterations", "rounds", "new_tokens", "time", "context", "tool_calls")),
+    *(f"{each}_limit" for each in ("length", "context", "output", "turn", "step", "iteration", "budget", "cost", "recursion")),
+    *(f"stop_{each}" for each in ("sequences", "word", "words", "tokens", "string", "str", "id", "criteria")),
+)
 FINISH_REASONS: Final = frozenset(
     form
-    for reason in _REASONS
+    for reason in (*_REASONS, *_LIMITS)
     for form in (reason, reason.upper(), reason.replace("_", "-"), reason.title().replace("_", ""), reason.capitalize())
 )
 """Why a model ended, as providers spell it: ``tool_use``, ``TOOL_USE``, ``tool-use``, ``ToolUse``."""

@@ -8,10 +8,13 @@ card or account can stand in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from itertools import groupby
 from typing import Final
 
+from spanguard.vocabulary.clouds import is_cloud_region
+from spanguard.vocabulary.shapes import is_day, is_month, is_next, is_year, known_shapes, may_be_listed, shape_of
 from spanguard.vocabulary.tables import table
 
 LONGEST: Final = 128
@@ -22,8 +25,12 @@ _GENERIC: Final = frozenset(
     "transcribe preset transcription v0 v3 us eu au jp global apac routers stealth".split()
 )
 _APART: Final = str.maketrans("._:@~", "-----")
+_BETWEEN: Final = frozenset("-._:@")
+_MOST_BEHIND: Final = 4
 _MOST_SEGMENTS: Final = 8
 _MOST_DIGITS: Final = 6
+_MOST_DIGITS_BEFORE: Final = 4
+_FEW_DIGITS: Final = 3  # before a day of four digits
 _FIXED_DIGITS: Final = 3  # that a number of a finite set counts for
 _MOST_RARE: Final = 3
 _MOST_CODENAMES: Final = 2
@@ -31,8 +38,8 @@ _MOST_BYTES: Final = 4
 _SHORTEST_JOINED: Final = 4
 _HEX: Final = frozenset("0123456789abcdef")
 _FIXED: Final = frozenset(
-    "01 02 03 001 002 003 004 005 006 007 100 128 200 224 256 336 384 448 480 512 640 720 768 896 960 1000 1024 1080 1440 "
-    "1536 1792 1920 2000 2048 2160 2560 3840 4000 4096 8000 8192 16000 16384 24000 32000 32768 40960 64000 65536 128000 "
+    "01 02 03 001 002 003 004 005 006 007 008 009 100 128 200 224 256 336 384 448 480 512 640 720 768 896 960 1000 1024 1080 "
+    "1440 1536 1792 1920 2000 2048 2160 2560 3840 4000 4096 8000 8192 16000 16384 24000 32000 32768 40960 64000 65536 128000 "
     "131072".split()
 )
 # Families that bear a person's name: nothing that follows another family, as a user's name would.
@@ -46,11 +53,15 @@ _OWN: Final = frozenset(
     "opus sonnet haiku codex realtime nano fable mythos daybreak transcribe tts embed embedding embeddings omni banana "
     "whisper moderation image gemma gemini gpt chatgpt claude davinci dall dalle veo imagen lyria sora opt v0 sd sd3".split()
 )
+_KNOWN: Final = ("products", "mixed", "general")
+_BEHIND: Final = ("lines", "products", "mixed")
+_YEARS: Final = frozenset({"1920", "2000"})  # in which somebody was born
 _EVERYDAY: Final = ("general", "codenames")
 _ONE_DIGIT: Final = frozenset("123456789")
 _BEFORE_DAYS: Final = frozenset({"preview", "exp", "experimental", "latest", "thinking", "tts", "r", "plus", "r7b", "dialog"})
 _BY_DAY: Final = frozenset(
-    "doubao seed seedream seedance seededit bytedance wan skylark hunyuan glm deepseek qwen qwq kimi".split()
+    "doubao seed seedream seedance seededit bytedance wan skylark hunyuan glm deepseek qwen qwq kimi oss solar ernie "
+    "step".split()
 )
 _UNITS: Final = {
     "e": 3,
@@ -59,6 +70,7 @@ _UNITS: Final = {
 }
 _LETTERS: Final = frozenset("vrkmolsxnhgjqtewzfp")
 _PRECISIONS: Final = frozenset({"fp", "int", "bf", "nvfp", "mxfp", "w", "a", "q", "iq", "uint", "f"})
+_SECOND: Final = {"w": "a", "q": "f"}  # w4a16, q4f16
 _TAILS: Final = frozenset({"o", "v", "vl", "e", "b", "n", "c", "t", "i", "omni", "flash"})
 
 
@@ -69,18 +81,49 @@ def is_model_id(text: str) -> bool:
         text = text[3:]
         if ":" in text:  # the owner's part
             return False
+    model, _, region = text.rpartition(":")
+    text = model if model and is_cloud_region(region) else text
+    return text in table("models")["exact"] or _is_composed(text) or (may_be_listed(text) and _is_relative(text))
+
+
+def _is_composed(text: str) -> bool:
+    """Whether it is put together from what ids are made of."""
     *before, last = text.split("/")
-    if len(before) >= _MOST_SEGMENTS or any(not _is_prefix(segment) for segment in before):
-        return False
-    if last.rpartition(".")[2] in table("models")["extensions"]:  # a file
+    if len(before) >= _MOST_SEGMENTS or any(not _is_prefix(each, behind=at > 0) for at, each in enumerate(before)):
         return False
     pieces = last.translate(_APART).split("-")
-    if text in table("models")["exact"]:
-        return True
-    if (len(pieces) == 1 and not before and last.isalpha()) or sum(map(_is_byte, pieces)) > _MOST_BYTES:
+    if _is_file(last) or _is_machine(pieces) or (len(pieces) == 1 and not before and last.isalpha()):
         return text in table("models")["bare"]
-    reader = _Reader(vendor=_is_tagged(last) or any(segment not in _GENERIC for segment in before))
+    reader = _Reader(vendor=_is_tagged(last) or any(segment not in _GENERIC for segment in before), before=before)
     return reader.read(pieces) and not (reader.is_deployment() and (not before or any("azure" in each for each in before)))
+
+
+def _is_relative(text: str) -> bool:
+    """Whether a list has the id with other small numbers or another date, or without what is said behind it.
+
+    ``suno-v6`` beside ``suno-v5``, ``z-image-turbo-2`` beside ``z-image-turbo``.
+    """
+    if _is_listed(text):
+        return True
+    cuts = [at for at, sign in enumerate(text) if sign in _BETWEEN][-_MOST_BEHIND:]
+    at = max((at for at in cuts if _is_listed(text[:at])), default=0)
+    pieces = text[at + 1 :].translate(_APART).split("-")
+    plain = all(each.isdigit() or each in table("models")["variants"] or _Reader().is_fused(each) for each in pieces)
+    apart = not (text[at - 1 : at].isdigit() and pieces[0].isdigit())  # a date of birth is cut nowhere
+    return bool(at) and plain and apart and not _is_machine(pieces) and _Reader(listed=text[:at]).read(pieces)
+
+
+def _is_listed(text: str) -> bool:
+    """Whether a list has the id, whatever its small numbers, its date and the gateway before it are."""
+    shape, digits = shape_of(text)
+    first, _, rest = text.partition("/")
+    known = shape in known_shapes() and digits <= _MOST_DIGITS
+    return known or bool(rest and _is_prefix(first) and _is_listed(rest))
+
+
+def _is_file(segment: str) -> bool:
+    behind = (part.translate(_APART).partition("-")[0] for part in segment.split(".")[1:])
+    return not table("models")["extensions"].isdisjoint(behind)
 
 
 def _is_tagged(last: str) -> bool:
@@ -89,15 +132,25 @@ def _is_tagged(last: str) -> bool:
     return size[-1:] in ("b", "m") and 2 <= len(size) <= 5 and size[:-1].replace(".", "").isdigit()
 
 
-def _is_prefix(segment: str) -> bool:
+def _is_prefix(segment: str, *, behind: bool = False) -> bool:
+    """Whether it may stand before the last; behind another one it may be a product: ``fal-ai/ltx-2/text-to-video``."""
     sets = table("models")
-    if segment.removeprefix("~") in sets["prefixes"]:
+    if segment.removeprefix("~") in sets["prefixes"] or is_cloud_region(segment):
         return True
-    names = ("prefixes", "vendors", "families", "variants", "general", "hosting")
+    names = ("prefixes", "vendors", "families", "variants", "general", "hosting", *(_BEHIND if behind else ()))
     words = (*(sets[name] for name in names), _FIXED)
+    pieces = segment.translate(_APART).split("-")
+    digits = sum(map(str.isdigit, "".join(piece for piece in pieces if piece not in _FIXED)))
+    date = not _YEARS.isdisjoint(pieces) or (len(pieces) > 2 and "".join(pieces).isdigit())
+    if date or digits > _MOST_DIGITS_BEFORE or _is_file(segment) or _is_machine(pieces):
+        return False
     return all(
-        any(piece in known for known in words) or piece in _ONE_DIGIT or _is_joined(piece, "hosting")
-        for piece in segment.translate(_APART).split("-")
+        any(piece in known for known in words)
+        or piece in _ONE_DIGIT
+        or (len(piece) < 3 and piece.isdigit() and len(pieces) > 1)
+        or _Reader().is_fused(piece)
+        or _is_joined(piece, "hosting")
+        for piece in pieces
     )
 
 
@@ -120,19 +173,28 @@ def _words(*, codenames: bool) -> frozenset[str]:
     return frozenset(word for words in known for word in words if len(word) >= _SHORTEST_JOINED)
 
 
-def _is_byte(piece: str) -> bool:
-    return len(piece) == 2 and _HEX.issuperset(piece)
+def _is_machine(pieces: list[str]) -> bool:
+    """Whether it may be the address of a machine's network card: ``00-1b-44-11-3a-b7``, ``001b.4411.3ab7``."""
+    of_hex = [len(piece) * (_HEX.issuperset(piece) and not _is_active(piece)) for piece in pieces]
+    return of_hex.count(2) > _MOST_BYTES or any(of_hex[at : at + 3] == [4, 4, 4] for at in range(len(of_hex)))
+
+
+def _is_active(piece: str) -> bool:
+    """Whether it tells how many parameters work at a time, or how exactly: ``a22b``, ``bf16``."""
+    return piece == "bf16" or (piece[:1] == "a" and piece[-1:] == "b" and piece[1:-1].isdigit())
 
 
 class _Reader:
     """Reads the pieces of one id from left to right, and counts what is bounded."""
 
-    def __init__(self, *, vendor: bool) -> None:
-        self._vendor = vendor
+    def __init__(self, *, vendor: bool = False, before: Iterable[str] = (), listed: str = "") -> None:
+        """Read what stands behind the segments ``before``, or behind an id of the list."""
+        self._vendor = vendor or bool(listed)
         self._sets = table("models")
         self._family = False
         self._known = vendor  # a word that is more than a variant, or a vendor before all words
-        self._digits = 0
+        self._listed = bool(listed)
+        self._digits = shape_of(listed)[1]
         self._numbers: list[str] = []  # that stand side by side here
         self._row = 0
         self._rare = 0
@@ -141,17 +203,36 @@ class _Reader:
         self._dated = False
         self._by_day = False
         self._before = ""
+        self._there: set[str] = set()  # words so far
+        self._led = self._listed
+        for segment in before:
+            self._lead(segment)
+
+    def _lead(self, segment: str) -> None:
+        """Count the digits of a segment before the last, and look whether it names a family: ``kling-video/v2``."""
+        if segment not in self._sets["prefixes"]:
+            self._digits += sum(map(str.isdigit, segment))
+        heads = {piece.rstrip("0123456789") for piece in segment.translate(_APART).split("-")}
+        self._there |= heads
+        self._led = self._led or any(not heads.isdisjoint(self._sets[name]) for name in ("families", "lines"))
 
     def read(self, pieces: list[str]) -> bool:
         """Return whether all pieces are known, and together make an id."""
-        at = 0
+        at = int(self._leads(*pieces[:2]))
         while at < len(pieces):
             used = self._number(pieces, at) if pieces[at].isdigit() else self._piece(pieces[at])
             if not used:
                 return False
             at += used
         bounded = self._digits <= _MOST_DIGITS and self._rare <= _MOST_RARE and self._codenames <= _MOST_CODENAMES
-        return bounded and (self._family or (self._vendor and self._known))
+        return bounded and (self._family or self._led or (self._vendor and self._known))
+
+    def _leads(self, first: str, version: str = "") -> bool:
+        """Whether it begins with a word that names a family where its version follows: ``music-2.5``, ``gen-4-turbo``."""
+        led = first in self._sets["leading"] and version.removeprefix("v")[:1].isdigit() and len(version) <= 2
+        self._family = led
+        self._known = self._known or led
+        return led
 
     def is_deployment(self) -> bool:
         """Return whether it may be what a user called a deployment of somebody's model."""
@@ -160,7 +241,7 @@ class _Reader:
     def _piece(self, piece: str) -> int:
         sets = self._sets
         self._by_day = self._by_day or piece in _BY_DAY
-        if piece in _NAMES and self._family and self._before not in _BEFORE_SPARK:
+        if piece in _NAMES and (self._family or (self._led and piece == "spark")) and self._before not in _BEFORE_SPARK:
             return 0
         closed, self._closed = self._closed, self._closed or piece in _CLOSED
         if piece in sets["families"]:
@@ -168,9 +249,9 @@ class _Reader:
             self._codenames += closed and piece not in _OWN and self._before not in _BEFORE_SPARK
         elif piece in sets["vendors"]:
             self._vendor = self._vendor or len(piece) > 3
-        elif piece in sets["variants"] or self._is_fused(piece):
+        elif piece in sets["variants"] or self.is_fused(piece):
             pass
-        elif piece in sets["products"] or piece in sets["mixed"] or piece in sets["general"] or _is_joined(piece, "joining"):
+        elif any(piece in sets[name] for name in _KNOWN) or is_next(piece) or _is_joined(piece, "joining"):
             self._known = True
             self._rare += 1
             self._family = self._family or piece in sets["lines"]
@@ -179,8 +260,9 @@ class _Reader:
             self._codenames += 1
         elif not piece:  # what two dashes enclose, as in anthropic--claude-4-sonnet
             return int(self._vendor and not self._family)
-        else:
+        elif not any(f"{name}+{piece}" in sets["companions"] for name in self._there):
             return 0
+        self._there.add(piece)
         if piece.isalpha():
             self._row = 0
         self._before = piece
@@ -189,7 +271,8 @@ class _Reader:
 
     # -------------------------------------------------------------------------------- letters and digits in one piece
 
-    def _is_fused(self, piece: str) -> bool:
+    def is_fused(self, piece: str) -> bool:
+        """Whether it is a size or a version: letters and digits in one piece."""
         runs = ["".join(run) for _, run in groupby(piece, str.isdigit)]
         digits = sum(len(run) for run in runs if run.isdigit())
         if not piece.isalnum() or len(runs) < 2 or len(runs) > 5 or digits > 5:
@@ -206,6 +289,7 @@ class _Reader:
         if not runs[0].isdigit():
             return False
         if len(runs) == 2:
+            self._digits += len(runs[0]) * (len(runs[0]) == 4 or runs[1] == "e")
             return len(runs[0]) <= _UNITS.get(runs[1], 0)
         joined = runs[1] in ("x", "p") and len(runs[0]) <= 2 and len(runs[2]) <= 3
         return joined and (len(runs) == 3 or runs[3] in ("b", "m", "v"))
@@ -218,39 +302,45 @@ class _Reader:
         word = family or codename or (len(head) > 2 and head in _words(codenames=False)) or _is_joined(head, "joining")
         if head.isdigit() or len(number) > 2 or not (word or head in _LETTERS or head in _PRECISIONS):
             return False
+        if len(rest) == 1 and not (word and (rest[0] in _TAILS or (len(head) > 2 and rest[0] in self._sets["families"]))):
+            return False  # PS3 7YI is an address
+        joined = len(rest) < 2 or rest[0] == _SECOND.get(head, "" if head in _PRECISIONS else "p")
+        if not joined or len(rest) > 3 or len("".join(rest[1:2])) > 2 or rest[2:] not in ([], ["v"], ["b"]):
+            return False
         self._rare += word and not family and not codename
         self._codenames += codename and not family
         self._closed = self._closed or head in _CLOSED
+        self._digits += len(number)
         if family:
             self._family = self._known = True
+        if family or head in _PRECISIONS:
             self._row = 0
-        self._digits += len(number)
-        if not rest:
-            return True
-        if len(rest) == 1:
-            return word and (rest[0] in _TAILS or rest[0] in self._sets["families"])
-        joined = rest[0] == "a" if head == "w" else rest[0] == "p" and head not in _PRECISIONS
-        return joined and len(rest[1]) <= 2 and (len(rest) == 2 or rest[2] in ("v", "b"))
+        return True
 
     # -------------------------------------------------------------------------------------------------- digits alone
 
     def _number(self, pieces: list[str], at: int) -> int:
         """Return how many pieces the number takes that stands here: a date takes up to three, 0 is for none at all."""
-        if (self._family or self._vendor) and not self._dated and (used := self._date(pieces, at)):
+        begun = bool(at) or self._listed
+        if begun and (self._family or self._vendor) and not self._dated and (used := self._date(pieces, at)):
             self._dated = True
             self._row = 0
             self._numbers.clear()
             return used
         number = pieces[at]
+        if number in _YEARS and (self._dated or self._digits or "".join(pieces[at + 1 : at + 2]).isdigit()):
+            return 0
         self._numbers.append(number)
         self._row += 1
         self._digits += min(len(number), _FIXED_DIGITS) if number in _FIXED else len(number)
         short = len(number) <= 2 - self._dated and (number == "0" or number[0] != "0")
         row = len(self._numbers) <= 2 - self._dated or (len(self._numbers) == 3 and len(number) == 1 and not self._dated)
-        return 1 if at and row and self._row <= 4 and (short or number in _FIXED) else 0
+        return int((begun or (self._led and short)) and row and self._row <= 4 and (short or number in _FIXED))
 
     def _is_plate(self, before: str) -> bool:
-        """Whether the four digits behind the word make it the plate of a car: ``SUN-0115``."""
+        """Whether the four digits behind the word make it the plate of a car: ``SUN-0115``, ``MPT-0603``."""
+        if len(before) == 3 and before.isalpha() and not (before in self._sets["variants"] or before in _BEFORE_DAYS):
+            return True
         plain = before in self._sets["general"] and len(before) > 3
         return not plain and before not in self._sets["variants"] and any(before in self._sets[name] for name in _EVERYDAY)
 
@@ -258,30 +348,19 @@ class _Reader:
         first, second, third = (*pieces[at : at + 3], "", "")[:3]
         if len(first) in (6, 8):
             day = first if len(first) == 8 else f"20{first}" if self._by_day else ""
-            return int(_is_day(day[:4], day[4:6], day[6:]))
-        if _is_year(first) and len(second) == 4:
-            return 2 * _is_day(first, second[:2], second[2:])
-        if _is_year(first) and len(second) == 2:
-            return (3 if len(third) == 2 and _is_day(first, second, third) else 2) if _is_month(second) else 0
+            month = len(first) == 6 and is_year(first[:4]) and is_month(first[4:])
+            return int(month or is_day(day[:4], day[4:6], day[6:]))
+        if is_year(first) and len(second) == 4:
+            return 2 * is_day(first, second[:2], second[2:])
+        if is_year(first) and len(second) == 2:
+            return (3 if len(third) == 2 and is_day(first, second, third) else 2) if is_month(second) else 0
         if len(first) == 4 and first not in _FIXED:
-            alone = len("".join(self._numbers)) <= 3 and all(len(n) == 1 for n in self._numbers[:1])  # no 12-34-0613
+            alone = self._digits <= _FEW_DIGITS and all(len(n) == 1 for n in self._numbers[:1])  # no 12-34-0613
             alone = alone and not self._is_plate(pieces[at - 1])
             return int(
-                alone and (_is_day("2024", first[:2], first[2:]) or ("23" <= first[:2] <= "29" and _is_month(first[2:])))
+                alone and (is_day("2024", first[:2], first[2:]) or ("23" <= first[:2] <= "29" and is_month(first[2:])))
             )
-        if len(first) == 2 and _is_month(first) and _is_year(second):
-            return 2
+        if len(first) == 2 and is_month(first) and is_year(second):
+            return 2 * (not self._numbers)
         days = len(first) == len(second) == 2 and pieces[at - 1] in _BEFORE_DAYS
-        return 2 if days and _is_day("2024", first, second) else 0
-
-
-def _is_year(text: str) -> bool:
-    return len(text) == 4 and "2020" <= text <= "2031" and text.isdigit()
-
-
-def _is_month(text: str) -> bool:
-    return len(text) == 2 and "01" <= text <= "12" and text.isdigit()
-
-
-def _is_day(year: str, month: str, day: str) -> bool:
-    return _is_year(year) and _is_month(month) and len(day) == 2 and day.isdigit() and "01" <= day <= "31"
+        return 2 if days and is_day("2024", first, second) else 0

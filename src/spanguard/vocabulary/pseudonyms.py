@@ -18,6 +18,9 @@ LENGTH: Final = len(PREFIX) + 16
 _HASHED: Final = 4096
 _DIGITS: Final = "0123456789abcdef"
 
+edition: int = 0
+"""Grows with each key: what was made before has another pseudonym after it."""
+
 _key: bytes = os.urandom(32)
 _number: int = _key[0] % 16
 _begun: dict[str, blake2b] = {}
@@ -31,11 +34,12 @@ class Pseudonym(str):
 
 def use_key(key: bytes, number: int) -> None:
     """Use this key of 32 bytes from now on, and its number, 0 to 15, as the first digit. Until then it is random."""
-    global _key, _number
+    global _key, _number, edition
     if len(key) != 32 or not 0 <= number < 16:
         raise ValueError("a key has 32 bytes and a number from 0 to 15")
     _key, _number = key, number
     _begun.clear()
+    edition += 1
 
 
 def pseudonym(value: str, of: str) -> Pseudonym:

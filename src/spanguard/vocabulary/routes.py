@@ -11,28 +11,39 @@ from spanguard.vocabulary.patterns import is_pattern
 from spanguard.vocabulary.registered import is_registered
 from spanguard.vocabulary.spelled import numbered_of, words_of
 from spanguard.vocabulary.tables import table
-from spanguard.vocabulary.words import is_known, is_numbered, is_plain
+from spanguard.vocabulary.words import is_abbreviation, is_known, is_numbered, is_phrase, is_plain, is_run
 
 LONGEST: Final = 200
 _MOST_SEGMENTS: Final = 16
 _MOST_WORDS: Final = 7
 _SHORT: Final = 2  # letters of an abbreviation beside a word: lb_id
+_SHORTEST_RUN: Final = 10
+_MOST_DOTS: Final = 6  # google.ai.generativelanguage.v1beta.GenerativeService
 _CLOSING: Final = {"{": "}", "<": ">", "(": ")", "[": "]"}
 _BETWEEN: Final = "-._:@~=,;+!$"
 _STAGES: Final = frozenset({"alpha", "beta", "a", "b", "p", "rc"})
 _ENDINGS: Final = ("$", r"\Z", r"\z", "/?", "/*", "/**")
 # Where files lie and no web program's routes begin; and where some do, that lead on to a placeholder, or end soon.
-_DIRECTORIES: Final = frozenset("bin boot etc home mnt opt proc root run sbin srv sys tmp usr var volumes".split())
+_DIRECTORIES: Final = frozenset(
+    "bin boot etc home mnt opt proc root run sbin srv sys tmp usr var . .. ~ "
+    "Volumes Users Desktop Documents Downloads Library Pictures Music Movies Videos".split()
+)
+_KEPT: Final = frozenset("id_rsa id_dsa id_ecdsa authorized_keys known_hosts passwd shadow".split())
 _FOLDERS: Final = frozenset(
     "app backup backups code data desktop disk documents downloads drive git models mount pictures repo repos shared source "
-    "sources src storage work workspace workspaces".split()
+    "sources src storage volumes work workspace workspaces".split()
 )
 _DEEP: Final = 3
+# What joins the words of sentences: no route that has no placeholder ends with it, or has it for a segment.
+_JOINING: Final = frozenset("and or to of with from by be am is i in at as not nor".split())
 # What sentences are made of: of 7,400 templates in forty packages not one has any of these between its signs.
 _PROSE: Final = frozenset(
-    "an the please she he they you your will was were are this that our we his her their its been does did have has had but "
-    "if then when what why how who tell let could would should must".split()
+    "an the please she he they you your will was were are this that our we his her their its been does have has had but "
+    "if then when what why how who tell said soon let could would should must".split()
 )
+_ANYBODYS: Final = frozenset("id ids name names key no num number pk uuid slug ref code my new old".split())
+_DAY: Final = re.compile(r"20[1-3]\d(-?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])", re.ASCII)
+_VERSIONED: Final = frozenset({"api", "rest", "agile"})
 _SIGNS: Final = re.compile(r"[^a-z]+")
 _ANY: Final = frozenset({"*", "**", "?", ".", "...", "-"})
 
@@ -51,21 +62,35 @@ def _is_usual(text: str) -> bool:
     for ending in _ENDINGS:
         path = path.removesuffix(ending)
     path = path.removeprefix("^").removeprefix(r"\A").removeprefix("/").removesuffix("/")
-    segments = list(_split(path, "/"))
+    segments = list(_without_versions(list(_split(path, "/"))))
     stem, _, ending = segments[-1].rpartition(".")
     if stem and ending in table("routes")["refused"] and any(map(_holds, segments[:-1])):
         segments[-1] = stem  # {order_id}/invoice.pdf is made by the program, as its placeholder shows
     whole = text[0] in "/^" or len(segments) > 1 or segments[0][:1] in ("<", "(", "{")
     whole = whole or ("." in path and path in table("routes")["words"])  # robots.txt
     whole = (whole or text[-1] == "/") and not _is_path(segments)  # "admin/" as Django writes it
+    template = any(map(_holds, segments))
     if (
         not whole
+        or (not template and (is_phrase(_SIGNS.split(path.lower())) or any(map(_is_cut_off, segments))))
         or not _PROSE.isdisjoint(_SIGNS.split(text.lower()))
         or len(segments) > _MOST_SEGMENTS
-        or not all(map(_is_segment, segments))
+        or not all(map(_is_of_template if template else _is_segment, segments))
     ):
         return False
     return all(_may_follow(before, segment) for before, segment in pairwise(segments))
+
+
+def _is_cut_off(segment: str) -> bool:
+    """Whether it ends as a sentence would go on: ``send-money-to``."""
+    return _SIGNS.split(segment.lower())[-1] in _JOINING
+
+
+def _without_versions(segments: list[str]) -> Iterator[str]:
+    """Leave out versions that are one digit, or a day in front: ``/rest/api/2/issue``, ``/2015-03-31/functions``."""
+    for before, segment in pairwise(["api", *segments]):
+        digit = len(segment) == 1 and segment.isdigit() and before in _VERSIONED
+        yield "v1" if len(segments) > 1 and (digit or (segment is segments[0] and _DAY.fullmatch(segment))) else segment
 
 
 def _holds(segment: str) -> bool:
@@ -76,8 +101,16 @@ def _holds(segment: str) -> bool:
 def _is_path(segments: list[str]) -> bool:
     """Whether it is rather the path of a file than a route."""
     first = segments[0].lower()
+    if (first == "run" and (len(segments) == 1 or any(map(_holds, segments)))) or (first == "users" and _ends_soon(segments)):
+        return False
     deep = len(segments) >= _DEEP and all(segment.replace("-", "_").isidentifier() for segment in segments)
-    return first in _DIRECTORIES or (first in _FOLDERS and deep)
+    kept = not _DIRECTORIES.isdisjoint((first, segments[0])) or segments[-1] in _KEPT
+    return kept or (first in _FOLDERS and deep and segments[-1] not in table("routes")["actions"])
+
+
+def _ends_soon(segments: list[str]) -> bool:
+    """Whether no more than a placeholder comes: SCIM has ``/Users/{id}``."""
+    return len(segments) == 1 or (len(segments) == 2 and _holds(segments[1]))
 
 
 def _may_follow(before: str, segment: str) -> bool:
@@ -124,6 +157,16 @@ def _is_segment(segment: str) -> bool:
             literal += letter
             at += 1
     return held > 0 and _is_part(literal)
+
+
+def _is_of_template(segment: str) -> bool:
+    """Whether it may stand beside a placeholder, where an abbreviation with a word is nobody's: ``bdsInstances``."""
+    if _is_segment(segment):
+        return True
+    words = words_of(segment)
+    others = [word for word in words if not _is_usual_word(word)]
+    beside = any(len(word) > _SHORT + 1 and is_plain(word) for word in words)
+    return len(others) == 1 and is_abbreviation(others[0]) and beside and all(map(is_numbered, numbered_of(segment)))
 
 
 def _closing(text: str, start: int) -> int:
@@ -174,7 +217,7 @@ def is_word(segment: str) -> bool:
     """Whether a segment is a usual word, a version, a file that programs serve, or a few usual words: ``order-items``."""
     if segment in table("routes")["words"] or _is_version(segment):
         return True
-    if len(segment) > 2 * 32 or segment[:1] == "." or segment.count(".") + segment.count(":") > 3:
+    if len(segment) > 3 * 32 or segment[:1] == "." or segment.count(".") + segment.count(":") > _MOST_DOTS:
         return False
     pieces = segment.replace(":", ".").split(".")
     return all(map(_is_spelled, pieces)) and (len(pieces) == 1 or pieces[-1] not in table("routes")["refused"])
@@ -184,26 +227,36 @@ def _is_spelled(piece: str) -> bool:
     """Whether it is a word that is nobody's name, or a few words of which one is none; a version stands for a word."""
     if _is_version(piece) or is_numbered(piece.lower()):
         return True
-    words = words_of(piece.removeprefix("_"))
+    piece = piece.removeprefix("_")
+    words = words_of(piece)
     if len(words) == 1:  # neither park nor Park, which may be somebody
-        return piece.isalpha() and is_plain(words[0])
+        return piece.isalpha() and (is_plain(words[0]) or (len(words[0]) >= _SHORTEST_RUN and is_run(words[0])))
     known = 0 < len(words) <= _MOST_WORDS and all(map(_is_usual_word, words)) and any(map(is_plain, words))
     return known and all(map(is_numbered, numbered_of(piece)))
 
 
 def _is_usual_word(word: str) -> bool:
-    return is_known(word) or word in table("routes")["words"] or len(word) == 1
+    known = is_known(word) or word in table("routes")["words"] or len(word) == 1
+    return known or (len(word) >= _SHORTEST_RUN and is_run(word))
 
 
 def is_name(name: str) -> bool:
     """Whether a placeholder may be called so: ``id``, ``order_id``, ``userId``, ``pk1``."""
-    words = words_of(name.lstrip("_").replace(".", "_"))
+    words = words_of(name.strip("_").replace(".", "_"))
     names = table("routes")["names"]
+    if len(words) == 1 and (_is_short(words[0]) or (words[0].endswith("id") and is_plain(words[0][:-2]))):
+        return True
     known = [word for word in words if word in names or _is_usual_word(word)]
-    if not any(word in names or word in table("routes")["words"] or is_plain(word) for word in known):
+    sure = {word for word in known if word in names or word in table("routes")["words"] or is_plain(word)}
+    if not sure or (sure <= _ANYBODYS and sure != set(known)):  # {grace_id}
         return False
-    short = sum(len(word) <= _SHORT for word in words if word not in known)
+    short = sum(len(word) <= _SHORT or is_abbreviation(word) for word in words if word not in known)
     return len(known) + short == len(words) <= _MOST_WORDS and all(map(_is_counted, numbered_of(name)))
+
+
+def _is_short(word: str) -> bool:
+    """Whether it is one or two letters, or such before ``id``: ``sid``, ``trid``."""
+    return len(word.removesuffix("id")) <= _SHORT and word not in table("words")["people"] | table("words")["never"]
 
 
 def _is_counted(word: str) -> bool:
@@ -222,7 +275,8 @@ def _is_version(segment: str) -> bool:
     digits = "".join(runs[::2]).replace(".", "")
     stages = runs[1:-1:2] if len(runs) % 2 else runs[1::2]
     known = all(stage in _STAGES for stage in stages) and runs[0][-1] != "."
-    return known and digits.isdigit() and len(digits) <= (2 if len(runs) == 1 else 4) and runs[0][0].isdigit()
+    longest = 2 + ("." in segment) if len(runs) == 1 else 4  # v12, v1.43
+    return known and digits.isdigit() and len(digits) <= longest and runs[0][0].isdigit()
 
 
 # ---------------------------------------------------------------------------------------------------------- placeholders
@@ -270,4 +324,9 @@ def _is_type(kind: str) -> bool:
     given = arguments.removesuffix(")")
     if is_pattern(given.strip("'\""), is_name, is_word):
         return True
-    return all(part.strip("\"' ").rpartition("=")[2].isdigit() or is_word(part.strip("\"' ")) for part in given.split(","))
+    return all(map(_is_argument, given.split(",")))
+
+
+def _is_argument(given: str) -> bool:
+    value = given.strip("\"' ").rpartition("=")[2]
+    return value.isdigit() or value in ("", "True", "False") or is_word(given.strip("\"' "))

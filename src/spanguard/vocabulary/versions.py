@@ -1,8 +1,9 @@
-"""Versions that may be shown: of what is installed, and of protocols."""
+"""Versions that may be shown: of what is installed, of protocols, and releases that could be no date, number or address."""
 
 from __future__ import annotations
 
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -11,11 +12,38 @@ from typing import Final
 
 _PROTOCOLS: Final = ("0.9", "1", "1.0", "1.1", "1.2", "1.3", "2", "2.0", "3", "3.0", "3.1", "3.1.1", "5", "5.0")
 _KINDS: Final = (".dist-info", ".egg-info")
+_LONGEST: Final = 32
+_MOST_DIGITS: Final = 6
+_MONTHS: Final = 12
+_DAYS: Final = 31
+_YEARS: Final = range(27, 100)
+# Few digits, so that none is a number of a telephone or an account.
+_RELEASE: Final = (
+    r"(?ai)v?(0|[1-9]\d?)\.(0|[1-9]\d{0,2})(?:\.(0|[1-9]\d{0,2}))?"
+    r"((?:a|b|rc|\.dev|\.post|[.-](?:alpha|beta|rc|dev|preview|pre|snapshot|release|final))\.?\d{0,2})?"
+    r"(?:\+cpu|\+cu1[1-3]\d|\+rocm\d\.\d)?"
+)
+_CALENDAR: Final = r"(?a)20(?:19|[23]\d)\.(?:[1-9]|1[0-2])\.(?:0|[1-9]\d?)(?:(?:a|b|rc|\.dev|\.post)\d{1,2})?"
 
 
 def is_version(text: str) -> bool:
-    """Whether the text is the version of an installed distribution, of this Python, or of a protocol such as HTTP or TLS."""
-    return text in _known()
+    """Whether it is the version of what is installed or of a protocol, or a release such as ``1.45.2`` and ``2.0.0-rc1``.
+
+    Of releases only those that could be neither somebody's day of birth nor an amount.
+    """
+    return text in _known() or (len(text) <= _LONGEST and (_is_release(text) or re.fullmatch(_CALENDAR, text) is not None))
+
+
+def _is_release(text: str) -> bool:
+    found = re.fullmatch(_RELEASE, text)
+    if found is None or sum(map(str.isdigit, text.partition("+")[0])) > _MOST_DIGITS:
+        return False
+    major, minor, patch, stage = found.groups()
+    if patch is None:  # 38.5 may be a temperature, and 19.99 a price
+        return bool(stage)
+    days = {int(major), int(patch)}  # 3.12.85, 85.12.3, 24.12.11
+    short = len(major) == len(minor) == len(patch) == 2
+    return not (1 <= int(minor) <= _MONTHS and min(days) in range(1, _DAYS + 1) and (short or max(days) in _YEARS))
 
 
 @cache

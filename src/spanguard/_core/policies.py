@@ -1,0 +1,51 @@
+"""Policies: what is told of each, and the series of what is measured under it, made once and found again."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+from opentelemetry.context import Context
+
+from spanguard._core.held import Held, Series
+from spanguard._core.recorder import Recorder
+from spanguard._core.scope import policy_attributes
+from spanguard._core.writers import Attributes
+from spanguard.semconv import LIBRARY, POLICY_NAME, POLICY_TYPE, Metric
+
+_OWN: Final = (POLICY_TYPE, POLICY_NAME, LIBRARY)
+_MOST_SETS: Final = 1000
+
+Told = tuple[str | None, ...]
+"""The values of a metric's attributes, in its order, after those of the policy; what is unknown is left out."""
+
+
+class Policy:
+    """One policy, of the program or of a library."""
+
+    def __init__(self, kind: str, name: str, library: str | None) -> None:
+        self.attributes: Final[Attributes] = policy_attributes(kind, name, library)
+        self.title: Final = f"{kind} {name}"
+        # Together, as another thread may come with the instruments of before.
+        self._series: tuple[Held | None, dict[tuple[str, Told], Series]] = None, {}
+
+    def measure(self, recorder: Recorder, metric: Metric, value: float, told: Told, within: Context) -> None:
+        """Record one measurement under the policy, with the span of the context as its exemplar."""
+        held, (of, known) = recorder.held, self._series
+        series = known.get((metric.name, told)) if of is held else None
+        held.put(series or self._made(held, metric, told), value, within)
+
+    def _made(self, held: Held, metric: Metric, told: Told) -> Series:
+        of, known = self._series
+        if of is not held or len(known) >= _MOST_SETS:
+            _, known = self._series = held, {}
+        names = [name for name in metric.attributes if name not in _OWN]
+        attributes: Attributes = {name: value for name, value in zip(names, told, strict=False) if value}
+        made = known[metric.name, told] = held.series(metric, {**self.attributes, **attributes})
+        return made
+
+
+@lru_cache(maxsize=1000, typed=True)  # a pseudonym is not the text that looks like it
+def known_policy(kind: str, name: str, library: str | None = None) -> Policy:
+    """Return the policy of this kind and name, always the same."""
+    return Policy(kind, name, library)
