@@ -79,10 +79,10 @@ def calls(telemetry: Telemetry) -> list[Span]:
 
 
 def sent(telemetry: Telemetry) -> Counter[Any]:
-    """Return how often each status stands on a span of HTTP."""
+    """Return how often each status stands on a span of HTTP, or of a call that took one request."""
     names = "http.response.status_code", "http.status_code"  # the second is what httpx' instrumentation calls it by default
-    sent = [span.attributes for span in telemetry.spans if span.name == "POST"]
-    return Counter(each.get(names[0], each.get(names[1])) for each in sent)
+    told = [span.attributes for span in telemetry.spans if span.name == "POST" or names[0] in span.attributes]
+    return Counter(each.get(names[0], each.get(names[1])) for each in told)
 
 
 def attempts(telemetry: Telemetry, library: str) -> list[Span]:

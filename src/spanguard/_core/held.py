@@ -16,7 +16,7 @@ import time
 import weakref
 from array import array
 from collections.abc import Mapping, MutableSequence
-from typing import Final, cast
+from typing import Final
 
 from opentelemetry.context import Context, create_key
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -146,9 +146,9 @@ class Held:
             return
         place = 0 if series.sums else int(value * _FINE).bit_length()
         if place not in series.spans:
-            span = within.get(SPAN_KEY)
+            span: Span | None = within.get(SPAN_KEY)  # type: ignore[assignment]
             if span is not None:
-                series.spans[place] = value, cast("Span", span).get_span_context()
+                series.spans[place] = value, span.get_span_context()
 
     def _write(self, series: Series, value: float, within: Context | None) -> None:
         series.begun = series.listed and self._most > 0

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import Span, Status, StatusCode
 
 from spanguard import semconv
 from spanguard._core import clock
@@ -228,23 +228,27 @@ def _one_of(allowed: tuple[str, ...], value: object) -> str | None:
     return None
 
 
-def tell(scope: Scope, told: HttpTry, before: int) -> int:
+def tell(scope: Scope, told: HttpTry, before: int, on: Span | None = None) -> int:
     """Tell of one try, made since ``before``: as a CLIENT span, unless an instrumentation of OpenTelemetry makes it.
 
-    From status 400 on the span is an ERROR with the status as its type, as in the conventions. Both ``before`` and what is
-    returned, when the try has ended, are nanoseconds since the begin of the scope.
+    Where there is a span that it can be told ``on``, it has none of its own. From status 400 on the span is an ERROR with the
+    status as its type, as in the conventions. Both ``before`` and what is returned, when the try has ended, are nanoseconds
+    since the begin of the scope.
     """
     if instrumented():
         if scope.span.is_recording():
             scope.span.set_attributes(told.attributes)
         return before
     recorder, within, now = scope.recorder, scope.inner, scope.elapsed()
-    attributes = {**scope.inherited, **told.attributes, **told.error}
-    span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
-    scope.child_started(span.get_span_context())
-    if told.error:
-        span.set_status(_ERROR)
-    span.end(scope._start_ns + now)
+    if on is not None:
+        on.set_attributes(told.attributes)
+    else:
+        attributes = {**scope.inherited, **told.attributes, **told.error}
+        span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
+        scope.child_started(span.get_span_context())
+        if told.error:
+            span.set_status(_ERROR)
+        span.end(scope._start_ns + now)
     if told.measured is not None:
         recorder.held.put(told.series(recorder.held, told.measured), (now - before) / _SECOND, within)
     return now

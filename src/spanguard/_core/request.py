@@ -81,15 +81,17 @@ def _text(value: object) -> str | None:
 def request_attributes(arguments: Mapping[str, object]) -> Attributes:
     """Return the span attributes of a request; an argument that is not the number its name promises is left out."""
     attributes: Attributes = {}
+    find = _NUMBERS.get
     for name, value in arguments.items():
-        known = _NUMBERS.get(name)
-        if known is not None:
-            attribute, kind = known
-            number = value if type(value) is int or type(value) is float else _number(value)
-            if number is not None and -_LIMIT <= number < _LIMIT and not (number == 1 and name == "n"):
-                attributes[attribute] = number if type(number) is kind else kind(number)
-        elif name == "stream" and value is True:
-            attributes[semconv.GEN_AI_STREAM] = True
+        known = find(name)
+        if known is None:
+            if name == "stream" and value is True:
+                attributes[semconv.GEN_AI_STREAM] = True
+            continue
+        attribute, kind = known
+        number: Any = value if type(value) is kind else _number(value)
+        if number is not None and -_LIMIT <= number < _LIMIT and (number != 1 or name != "n"):
+            attributes[attribute] = number if type(value) is kind else kind(number)
     return attributes
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import finalize
 
+from opentelemetry.trace import INVALID_SPAN, Span
+
 from spanguard import semconv
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
@@ -142,13 +144,19 @@ class Sending(Tries):
         attempt.stop()
         status = getattr(response, "status_code", None)
         if isinstance(status, int):
-            attempt.sent(response)
+            attempt.sent(response, self._whole(status))
             if status >= 400:
                 attempt.error, error = from_status(status), None
             self._another = attempt.error is not None and _sent_again(response)
         else:
             self._another = True
         self.leave(error)
+
+    def _whole(self, status: int) -> Span | None:
+        """Return the span of the call, if it is ours and this request is all there is to it."""
+        call = self.parent
+        once = self._count == 1 and status < 300
+        return call.span if once and isinstance(call, SdkCall) and call.span is not INVALID_SPAN else None
 
     @quiet
     def over(self, error: BaseException | None) -> None:

@@ -4,7 +4,8 @@ What is seen: each call of a model (chat completions, completions, responses, em
 span with its usage, unless another instrumentation makes one or the program calls within `spanguard.traced_llm_call`: then
 the usage alone is counted, for the attempt that the call serves. Inside it the SDK's retries, of all other requests too: an
 operation `retry` named for the API, an attempt for each time that it was sent, its status or error, and each wait, with who
-chose it. With ``max_retries=0`` there is no such operation.
+chose it. A request that succeeds at once is told on the span of its call, where that is ours. With ``max_retries=0`` there is
+no such operation.
 
 Of ``with_raw_response`` and ``with_streaming_response`` a stream is followed, and a body read, when the program parses it.
 """
