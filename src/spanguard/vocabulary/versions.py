@@ -11,6 +11,20 @@ from pathlib import Path
 from typing import Final
 
 _PROTOCOLS: Final = ("0.9", "1", "1.0", "1.1", "1.2", "1.3", "2", "2.0", "3", "3.0", "3.1", "3.1.1", "5", "5.0")
+# Versions of interfaces and of systems that look like a day or an amount: Azure's, Anthropic's, MCP's, Ubuntu's.
+_PUBLISHED: Final = (
+    *(
+        "2023-05-15",
+        "2023-12-01-preview",
+        "2024-02-01",
+        "2024-06-01",
+        "2024-08-01-preview",
+        "2024-10-21",
+        "2025-04-01-preview",
+    ),
+    *("2023-01-01", "2023-06-01", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"),
+    *("20.04", "22.04", "24.04", "26.04"),
+)
 _KINDS: Final = (".dist-info", ".egg-info")
 _LONGEST: Final = 32
 _MOST_DIGITS: Final = 6
@@ -23,6 +37,7 @@ _RELEASE: Final = (
     r"((?:a|b|rc|\.dev|\.post|[.-](?:alpha|beta|rc|dev|preview|pre|snapshot|release|final))\.?\d{0,2})?"
     r"(?:\+cpu|\+cu1[1-3]\d|\+rocm\d\.\d)?"
 )
+_INTERFACE: Final = r"(?a)v\d(?:alpha|beta)?\d?|\d\.\d"
 _CALENDAR: Final = r"(?a)20(?:19|[23]\d)\.(?:[1-9]|1[0-2])\.(?:0|[1-9]\d?)(?:(?:a|b|rc|\.dev|\.post)\d{1,2})?"
 
 
@@ -31,7 +46,9 @@ def is_version(text: str) -> bool:
 
     Of releases only those that could be neither somebody's day of birth nor an amount.
     """
-    return text in _known() or (len(text) <= _LONGEST and (_is_release(text) or re.fullmatch(_CALENDAR, text) is not None))
+    if text in _known():
+        return True
+    return len(text) <= _LONGEST and (_is_release(text) or any(re.fullmatch(form, text) for form in (_CALENDAR, _INTERFACE)))
 
 
 def _is_release(text: str) -> bool:
@@ -49,7 +66,7 @@ def _is_release(text: str) -> bool:
 @cache
 def _known() -> frozenset[str]:
     installed = (version for version in _installed() if not _is_address(version))
-    return frozenset({platform.python_version(), *_PROTOCOLS, *installed})
+    return frozenset({platform.python_version(), *_PROTOCOLS, *_PUBLISHED, *installed})
 
 
 def _installed() -> Iterator[str]:
