@@ -81,7 +81,8 @@ def calls(telemetry: Telemetry) -> list[Span]:
 def sent(telemetry: Telemetry) -> Counter[Any]:
     """Return how often each status stands on a span of HTTP, or of a call that took one request."""
     names = "http.response.status_code", "http.status_code"  # the second is what httpx' instrumentation calls it by default
-    told = [span.attributes for span in telemetry.spans if span.name == "POST" or names[0] in span.attributes]
+    told = [span.attributes for span in telemetry.spans if span.name == "POST"]
+    told += [span.attributes for span in calls(telemetry) if names[0] in span.attributes]
     return Counter(each.get(names[0], each.get(names[1])) for each in told)
 
 
