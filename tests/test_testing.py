@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from spanguard.testing import find_leaks
+from spanguard.testing import Span, find_leaks
 
 CANARY = "Zaphod's  card is 4929-1234-5678-9012 — ¿sí?"
 FORMS: dict[str, Callable[[str], str | bytes]] = {
@@ -250,3 +250,11 @@ def test_importing_the_kit_does_not_import_pytest() -> None:
     """Programs may use the kit without pytest; only the plugin needs it."""
     code = "import sys, spanguard.testing; assert 'pytest' not in sys.modules and '_pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_span_is_asked_for_its_attributes_like_a_mapping() -> None:
+    """Whether it has one, too."""
+    span = Span("chat", None, "CLIENT", "UNSET", {"error.type": "timeout"})
+    assert span["error.type"] == "timeout"
+    assert "error.type" in span
+    assert "http.route" not in span

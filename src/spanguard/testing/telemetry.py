@@ -85,6 +85,9 @@ class Span:
     def __getitem__(self, attribute: str) -> Any:
         return self.attributes[attribute]
 
+    def __contains__(self, attribute: object) -> bool:
+        return attribute in self.attributes
+
     def event(self, name: str) -> dict[str, object]:
         """Return the attributes of the one event of that name; raises `ValueError` if there are none or several."""
         (attributes,) = [attributes for each, attributes in self.events if each == name]
