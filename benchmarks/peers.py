@@ -327,10 +327,10 @@ OURS = (str(HERE.parent.parent), *SDK)
 CONTESTANTS = {
     "hand": Contestant(SDK, hand, "10 attributes, 3 measurements"),
     "hand, span alone": Contestant(SDK, hand_span, "10 attributes"),
-    "spanguard": Contestant(OURS, spanguard_call, "11 attributes, 3 measurements"),
+    "spanguard": Contestant(OURS, spanguard_call, "10 attributes, 3 measurements"),
     "spanguard, with": Contestant(OURS, spanguard_with, "9 attributes, 3 measurements"),
-    "spanguard, dev-2026-10": Contestant(OURS, spanguard_dev, "11 attributes, 3 measurements"),
-    "spanguard, span alone": Contestant(OURS, spanguard_span, "11 attributes; no meter provider"),
+    "spanguard, dev-2026-10": Contestant(OURS, spanguard_dev, "10 attributes, 3 measurements"),
+    "spanguard, span alone": Contestant(OURS, spanguard_span, "10 attributes; no meter provider"),
     "util-genai": Contestant(("opentelemetry-util-genai", *SDK), util_genai, "10 attributes, 3 measurements"),
     "openinference": Contestant(("openinference-instrumentation", *SDK), openinference, "10 attributes of its own"),
     "logfire": Contestant(("logfire",), logfire, "18 attributes"),
