@@ -370,7 +370,7 @@ def test_a_running_generator_cannot_be_entered_or_closed(telemetry: Telemetry) -
     @traced_llm_call(model="gpt-5.2")
     def ask() -> Iterator[str]:
         inside.set()
-        leave.wait(5)
+        leave.wait(60)
         yield "one"
         try:
             stream.close()
@@ -380,7 +380,7 @@ def test_a_running_generator_cannot_be_entered_or_closed(telemetry: Telemetry) -
     stream: Any = ask()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(next, stream)
-        inside.wait(5)
+        inside.wait(60)
         for step in (next, CLOSE):
             with pytest.raises(ValueError, match="generator already executing"):
                 step(stream)
