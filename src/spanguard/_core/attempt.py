@@ -231,9 +231,7 @@ class Attempt(Book):
         operation, failed = self._operation, outcome in ("error", "invalid")
         if outcome != "success":
             operation.fell_through()
-        spent = self.hand_over()
-        if spent:
-            self._settled(spent)
+        self.close_book()
         if failed and operation.deferred:
             operation.materialise()
             self._open_late()
@@ -281,8 +279,7 @@ class Attempt(Book):
     def spend(self, spent: list[Spent]) -> None:
         """Hold what calls used until the attempt ends; what comes late is judged by how it ended."""
         self.seen = spent[-1]
-        if not self.keeps(spent):
-            self._settled(spent)
+        self.hold(spent)
 
     def _settled(self, spent: list[Spent]) -> None:
         if self.outcome == "success":

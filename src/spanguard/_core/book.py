@@ -18,19 +18,27 @@ class Book(Scope):
     _kept: list[Spent] | None = None
     _is_settled: bool = False
 
-    def keeps(self, spent: list[Spent]) -> bool:
-        """Take what calls used, from any thread, and return True; False if it is to go on, as all is settled."""
+    def hold(self, spent: list[Spent]) -> None:
+        """Take what calls used, from any thread."""
         with self._lock:
-            if not self._is_settled:
+            settled = self._is_settled
+            if not settled:
                 self._kept = add(self._kept, spent)
-            return not self._is_settled
+        if settled:
+            self._settled(spent)
 
-    def hand_over(self) -> list[Spent]:
-        """Hand over what has come so far, and keep nothing any more."""
+    def close_book(self) -> list[Spent]:
+        """Send on, and return, what has come so far; it is known now where it goes."""
         with self._lock:
             self._is_settled = True
-            kept, self._kept = self._kept, None
-        return kept or []
+            kept, self._kept = self._kept or [], None
+        if kept:
+            self._settled(kept)
+        return kept
+
+    def _settled(self, spent: list[Spent]) -> None:
+        """Send on what calls used."""
+        raise NotImplementedError
 
 
 def add(kept: list[Spent] | None, spent: list[Spent]) -> list[Spent]:

@@ -193,9 +193,7 @@ class Operation(Book):
         elif outcome not in _FAULTLESS and last is not None:
             fault = last.error
         self._used = outcome in _USED
-        spent = self.hand_over()
-        if spent:
-            self._settled(spent)
+        spent = self.close_book()
         try:
             self._measure(elapsed, outcome, fault if outcome in _BROKEN else None)
         finally:
@@ -273,12 +271,7 @@ class Operation(Book):
         with self._lock:
             self._failed += 1
 
-    def hold(self, spent: list[Spent]) -> None:
-        """Hold what was used until the operation ends; what comes late is judged by how it ended."""
-        if not self.keeps(spent):
-            self._settled(spent)
-
-    spend = hold
+    spend = Book.hold
 
     def _settled(self, spent: list[Spent]) -> None:
         if self._used:

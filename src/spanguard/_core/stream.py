@@ -124,17 +124,18 @@ def _apart(inner: GeneratorType[Any, Any, Any], hold: Hold, reader: StreamReader
             scope.returned(None)
             end_stream(scope, None, None)
         except BaseException as thrown:
-            ended = inner.gi_frame is None
-            closing = thrown if isinstance(thrown, GeneratorExit) and not ended else None
-            if not ended and closing is None:  # it was thrown in here, and is the generator's to answer
-                steps = chain((functools.partial(inner.throw, thrown),), repeat(inner.__next__))
-                continue
+            closing = None
+            if inner.gi_frame is not None:  # it was thrown in here, and is the generator's to answer
+                if not isinstance(thrown, GeneratorExit):
+                    steps = chain((functools.partial(inner.throw, thrown),), repeat(inner.__next__))
+                    continue
+                closing = left(thrown)
             try:
                 run(inner.close)
             except BaseException as raised:
-                end_stream(scope, raised, closing and left(closing))
+                end_stream(scope, raised, closing)
                 raise
-            end_stream(scope, thrown, closing and left(closing))
+            end_stream(scope, thrown, closing)
             raise
         return
 

@@ -194,11 +194,8 @@ class _Applied:
         return wrapt.FunctionWrapper(cast("Callable[..., Any]", original), self._guarded(hook))
 
     def _guarded(self, hook: Hook) -> Hook:
-        always = self.patch.always
-
         def guarded(wrapped: Callable[..., object], instance: object, args: Args, kwargs: Kwargs) -> object:
-            # As `hears`, which would be one call more.
-            if self.live and (always or (on() and (_SUPPRESSING.isdisjoint(_current()) or is_instrumentation_enabled()))):
+            if self.hears():
                 return hook(wrapped, instance, args, kwargs)
             return wrapped(*args, **kwargs)
 

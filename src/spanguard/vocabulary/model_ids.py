@@ -107,10 +107,12 @@ def _is_relative(text: str) -> bool:
         return True
     cuts = [at for at, sign in enumerate(text) if sign in _BETWEEN][-_MOST_BEHIND:]
     at = max((at for at in cuts if _is_listed(text[:at])), default=0)
+    if not at:
+        return False
     pieces = text[at + 1 :].translate(_APART).split("-")
     plain = all(each.isdigit() or each in table("models")["variants"] or _Reader().is_fused(each) for each in pieces)
     apart = not (text[at - 1 : at].isdigit() and pieces[0].isdigit())  # a date of birth is cut nowhere
-    return bool(at) and plain and apart and not _is_machine(pieces) and _Reader(listed=text[:at]).read(pieces)
+    return plain and apart and not _is_machine(pieces) and _Reader(listed=text[:at]).read(pieces)
 
 
 def _is_listed(text: str) -> bool:

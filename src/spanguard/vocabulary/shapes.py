@@ -28,7 +28,8 @@ def _word_shapes() -> frozenset[str]:
 
 def is_next(word: str) -> bool:
     """Whether the word has another digit than one that is listed: ``gen5`` beside ``gen4``, ``vl3`` beside ``vl2``."""
-    return not word.isalpha() and shape_of(word)[1] == 1 and shape_of(word)[0] in _word_shapes()
+    shape, digits = shape_of(word)
+    return digits == 1 and shape in _word_shapes()
 
 
 @cache

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-_PROTOCOLS: Final = ("0.9", "1", "1.0", "1.1", "1.2", "1.3", "2", "2.0", "3", "3.0", "3.1", "3.1.1", "5", "5.0")
+_PROTOCOLS: Final = ("1", "2", "3", "5")
 # Versions of interfaces and of systems that look like a day or an amount: Azure's, Anthropic's, MCP's, Ubuntu's.
 _PUBLISHED: Final = (
     *(

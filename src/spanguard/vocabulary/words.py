@@ -4,7 +4,7 @@ A word of the table may be bent (``policies``, ``routed``, ``routing``), and two
 short one if it is usual in that (``userinfo``, ``apikeys``). Words that are names of people too are told apart: alone, and
 side by side, they may be somebody; things of everyday life, side by side, may be a password. What tells of someone's health,
 faith or love is in no set. Every freedom was taken only as far as names, places, troubles, passwords, paths of files and
-made-up words do not pass (tests/sweeps.py).
+made-up words do not pass (tests/tempting.py).
 """
 
 from __future__ import annotations
