@@ -69,8 +69,8 @@ class Owner(Protocol):
         """Make the span that was put off."""
         ...
 
-    def hold(self, spent: list[Spent]) -> None:
-        """Hold what a successful attempt used."""
+    def spend(self, spent: list[Spent]) -> None:
+        """Keep what a successful attempt used."""
         ...
 
     def discard(self, spent: list[Spent]) -> None:
@@ -279,11 +279,11 @@ class Attempt(Book):
     def spend(self, spent: list[Spent]) -> None:
         """Hold what calls used until the attempt ends; what comes late is judged by how it ended."""
         self.seen = spent[-1]
-        self.hold(spent)
+        super().spend(spent)
 
     def _settled(self, spent: list[Spent]) -> None:
         if self.outcome == "success":
-            self._operation.hold(spent)
+            self._operation.spend(spent)
         else:
             self._operation.discard(spent)
 

@@ -18,8 +18,8 @@ class Book(Scope):
     _kept: list[Spent] | None = None
     _is_settled: bool = False
 
-    def hold(self, spent: list[Spent]) -> None:
-        """Take what calls used, from any thread."""
+    def spend(self, spent: list[Spent]) -> None:
+        """Keep what calls used, told from any thread, until it is settled."""
         with self._lock:
             settled = self._is_settled
             if not settled:

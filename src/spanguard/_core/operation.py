@@ -271,8 +271,6 @@ class Operation(Book):
         with self._lock:
             self._failed += 1
 
-    spend = Book.hold
-
     def _settled(self, spent: list[Spent]) -> None:
         if self._used:
             self._use(spent)
