@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from opentelemetry.trace import Span, Status, StatusCode
+from opentelemetry.trace import Status, StatusCode
 
 from spanguard import semconv
 from spanguard._core import clock
@@ -21,6 +21,8 @@ from spanguard.vocabulary.hosts import host_name
 from spanguard.vocabulary.pseudonyms import pseudonym
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from spanguard._core.held import Held, Series
     from spanguard._core.scope import Scope
 
@@ -134,12 +136,14 @@ class HttpTry:
         """What its metric carries; None for what a cache answered without asking the server."""
         self._series: tuple[Held, Series] | None = None
 
-    def series(self, held: Held, measured: Attributes) -> Series:
-        """Return the series of its metric."""
+    def measure(self, held: Held, seconds: float, within: Context) -> None:
+        """Record how long one of them took, unless no server was asked."""
+        if self.measured is None:
+            return
         series = self._series
         if series is None or series[0] is not held:
-            series = self._series = held, held.series(semconv.HTTP_DURATION, measured)
-        return series[1]
+            series = self._series = held, held.series(semconv.HTTP_DURATION, self.measured)
+        held.put(series[1], seconds, within)
 
 
 _Plain = tuple[object, str, int, int]
@@ -228,27 +232,22 @@ def _one_of(allowed: tuple[str, ...], value: object) -> str | None:
     return None
 
 
-def tell(scope: Scope, told: HttpTry, before: int, on: Span | None = None) -> int:
+def tell(scope: Scope, told: HttpTry, before: int) -> int:
     """Tell of one try, made since ``before``: as a CLIENT span, unless an instrumentation of OpenTelemetry makes it.
 
-    Where there is a span that it can be told ``on``, it has none of its own. From status 400 on the span is an ERROR with the
-    status as its type, as in the conventions. Both ``before`` and what is returned, when the try has ended, are nanoseconds
-    since the begin of the scope.
+    From status 400 on the span is an ERROR with the status as its type, as in the conventions. Both ``before`` and what is
+    returned, when the try has ended, are nanoseconds since the begin of the scope.
     """
     if instrumented():
         if scope.span.is_recording():
             scope.span.set_attributes(told.attributes)
         return before
     recorder, within, now = scope.recorder, scope.inner, scope.elapsed()
-    if on is not None:
-        on.set_attributes(told.attributes)
-    else:
-        attributes = {**scope.inherited, **told.attributes, **told.error}
-        span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
-        scope.child_started(span.get_span_context())
-        if told.error:
-            span.set_status(_ERROR)
-        span.end(scope._start_ns + now)
-    if told.measured is not None:
-        recorder.held.put(told.series(recorder.held, told.measured), (now - before) / _SECOND, within)
+    attributes = {**scope.inherited, **told.attributes, **told.error}
+    span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
+    scope.child_started(span.get_span_context())
+    if told.error:
+        span.set_status(_ERROR)
+    span.end(scope._start_ns + now)
+    told.measure(recorder.held, (now - before) / _SECOND, within)
     return now

@@ -161,9 +161,9 @@ class Operation(Book):
         if on():
             self.open()
 
-    def open(self) -> None:
-        """Start the operation, for who knows that somebody listens, and swallows what goes wrong."""
-        self.begin()
+    def open(self, before: int = 0) -> None:
+        """Start the operation, ``before`` nanoseconds ago, for who knows that somebody listens, and swallows."""
+        self.begin(before)
         outer = self.outer
         self.recorder.started(self.policy.attributes, outer)
         around: Span | None = outer.get(SPAN_KEY) if self._defers else None  # type: ignore[assignment]

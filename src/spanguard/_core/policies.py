@@ -7,14 +7,23 @@ from typing import Final
 
 from opentelemetry.context import Context
 
-from spanguard._core.held import Held, Series
+from spanguard._core.held import APART, Held, Series
 from spanguard._core.recorder import Recorder
 from spanguard._core.scope import policy_attributes
 from spanguard._core.writers import Attributes
-from spanguard.semconv import LIBRARY, POLICY_NAME, POLICY_TYPE, Metric
+from spanguard.semconv import (
+    ATTEMPT_DURATION,
+    LIBRARY,
+    OPERATION_ATTEMPTS,
+    OPERATION_DURATION,
+    POLICY_NAME,
+    POLICY_TYPE,
+    Metric,
+)
 
 _OWN: Final = (POLICY_TYPE, POLICY_NAME, LIBRARY)
 _MOST_SETS: Final = 1000
+_SUCCESS: Final = ("success",)
 
 Told = tuple[str | None, ...]
 """The values of a metric's attributes, in its order, after those of the policy; what is unknown is left out."""
@@ -24,6 +33,8 @@ class Policy:
     """One policy, of the program or of a library."""
 
     def __init__(self, kind: str, name: str, library: str | None) -> None:
+        self.name: Final = name
+        self.library: Final = library
         self.attributes: Final[Attributes] = policy_attributes(kind, name, library)
         self.title: Final = f"{kind} {name}"
         # Together, as another thread may come with the instruments of before.
@@ -34,6 +45,12 @@ class Policy:
         held, (of, known) = recorder.held, self._series
         series = known.get((metric.name, told)) if of is held else None
         held.put(series or self._made(held, metric, told), value, within)
+
+    def measure_once(self, recorder: Recorder, tried: float, took: float, within: Context) -> None:
+        """Record an operation that took so many seconds, of which its only attempt, which succeeded, took ``tried``."""
+        self.measure(recorder, ATTEMPT_DURATION, tried, _SUCCESS, within)
+        self.measure(recorder, OPERATION_ATTEMPTS, 1, _SUCCESS, APART)
+        self.measure(recorder, OPERATION_DURATION, took, _SUCCESS, APART)
 
     def _made(self, held: Held, metric: Metric, told: Told) -> Series:
         of, known = self._series

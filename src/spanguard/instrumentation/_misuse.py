@@ -20,7 +20,7 @@ class Misuse(NamedTuple):
     kind: str
     policy: str
     name: str
-    library: str
+    library: str | None
 
 
 _found: Final[dict[Misuse, None]] = {}
@@ -28,7 +28,7 @@ _lock: Final = threading.Lock()
 
 
 @quiet
-def detected(kind: str, *, policy: str, name: str, library: str) -> None:
+def detected(kind: str, *, policy: str, name: str, library: str | None) -> None:
     """Tell, once for each policy in a process, that it has no effect; ``kind`` is one of `semconv.MISUSES`."""
     misuse = Misuse(kind, policy, name, library)
     with _lock:

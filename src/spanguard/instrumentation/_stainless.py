@@ -11,12 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from weakref import finalize
 
-from opentelemetry.trace import INVALID_SPAN, Span
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, SpanContext
 
 from spanguard import semconv
+from spanguard._core import clock
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
-from spanguard._core.readers.reading import getter
+from spanguard._core.http import HttpTry, instrumented, of_response
+from spanguard._core.policies import Policy, known_policy
+from spanguard._core.readers.reading import Reading, getter
 from spanguard._core.readers.stream import StreamReader
 from spanguard._core.request import request_attributes
 from spanguard._core.stream import conclude
@@ -31,14 +35,15 @@ from spanguard.vocabulary.models import model_name
 
 _RETRIED: Final = frozenset({408, 409, 429})
 _MOST: Final = 500
+_SECOND: Final = 1e9
 _ROUNDING: Final = 1.0  # seconds; a Retry-After that is a date is read twice
 
 
 class Api(NamedTuple):
     """What is known of all requests to one path of one server before they are made."""
 
-    policy: str
-    """Name of the policy by which they are sent again."""
+    policy: Policy
+    """By which they are sent again."""
     operation: str | None
     provider: str | None
     attributes: Attributes
@@ -72,16 +77,14 @@ class Sdk:
         """Return the started call of one request of a client, which comes first among the arguments."""
         client, options = args[0], argument(args, kwargs, 2, "options")
         retries = options.get_max_retries(client.max_retries)
-        # A client that never sends again has no policy to tell of.
         again = isinstance(retries, int) and retries > 0
         api = self.api(client, str(options.url), again=again)
         given = options.json_data
         body: Mapping[str, Any] = given if type(given) is dict or isinstance(given, Mapping) else {}
         model = body.get("model")
         shown = model_name(model) if isinstance(model, str) and model else None
-        call = SdkCall(client, api.operation, api.provider, shown)
-        if again:
-            call.sending = Sending(api.policy, retries + 1, self.library)
+        # A client that never sends again has no policy to tell of.
+        call = SdkCall(client, api, shown, retries + 1 if again else 0)
         # By `call` the anthropic SDK hands on the span that it has made.
         call.start({**request_attributes(body), **api.attributes}, has_span=kwargs.get("call") is not None)
         return call if call.started else None
@@ -99,14 +102,14 @@ class Sdk:
 
     def _api(self, kind: type, host: str, url: str, *, again: bool) -> Api:
         name, operation = self._named(url)
-        policy = _names.known("retry", name, self.library) if again else ""  # declares it
+        shown = _names.known("retry", name, self.library) if again else ""  # declares it
         editions = declared.edition, pseudonyms.edition
-        shown = host_name(host)
+        server = host_name(host)
         return Api(
-            policy,
+            known_policy("retry", shown, self.library),
             operation,
             self._provider(kind, host) if operation else None,
-            {semconv.SERVER_ADDRESS: shown} if shown else {},
+            {semconv.SERVER_ADDRESS: server} if server else {},
             editions,
         )
 
@@ -125,16 +128,25 @@ class Sending(Tries):
 
     _another: bool = False
 
-    def __init__(self, name: str, limit: int, library: str) -> None:
-        super().__init__("retry", name, limit, library)
-        self.name = name
-        self.library = library
+    def __init__(self, policy: Policy, limit: int) -> None:
+        super().__init__("retry", policy.name, limit, policy.library)
 
     def send(self) -> None:
         """Begin an attempt."""
         if not self.started:
             self.open()
         self.enter(self.attempt())
+
+    def sent(self, before: int, first: SpanContext, ended: int | None) -> None:
+        """Begin with an attempt that began ``before`` nanoseconds ago, with that ``first`` span, and may have succeeded."""
+        self.open(before)
+        attempt = self.trying = self.attempt()
+        attempt.start(before)
+        if first.is_valid:
+            attempt.child_started(first)
+        if ended is not None:
+            attempt._stop_ticks = ended
+            self.leave(None)
 
     def ended_with(self, response: object, error: BaseException | None = None) -> None:
         """Hear how the attempt ended: with a response, whatever its status, or with an error of the transport."""
@@ -144,7 +156,7 @@ class Sending(Tries):
         attempt.stop()
         status = getattr(response, "status_code", None)
         if isinstance(status, int):
-            attempt.sent(response, self._whole(status))
+            attempt.sent(response)
             if status >= 400:
                 attempt.error, error = from_status(status), None
             self._another = attempt.error is not None and _sent_again(response)
@@ -152,13 +164,6 @@ class Sending(Tries):
             self._another = True
         self.leave(error)
 
-    def _whole(self, status: int) -> Span | None:
-        """Return the span of the call, if it is ours and this request is all there is to it."""
-        call = self.parent
-        once = self._count == 1 and status < 300
-        return call.span if once and isinstance(call, SdkCall) and call.span is not INVALID_SPAN else None
-
-    @quiet
     def over(self, error: BaseException | None) -> None:
         """Hear that the request is over: an answer to the last attempt that nobody heard of is the error's."""
         try:
@@ -170,7 +175,7 @@ class Sending(Tries):
 
     def misused(self) -> None:
         """Tell that the server asked for a wait that the SDK does not grant."""
-        _misuse.detected("retry_after_too_long", policy="retry", name=self.name, library=self.library)
+        _misuse.detected("retry_after_too_long", policy="retry", name=self.policy.name, library=self.policy.library)
 
     def _tried_all(self) -> bool:
         return super()._tried_all() and self._another
@@ -185,14 +190,93 @@ def _sent_again(response: Any) -> bool:
 
 
 class SdkCall(ProviderCall):
-    """One request of a client, with its retries inside."""
+    """One request of a client, with its retries inside.
+
+    As long as the first try is all there is to them, they are two points in time: neither operation nor attempt is made.
+    """
 
     sending: Sending | None = None
+    _began: int | None = None
+    _ended: int | None = None
+    _told: HttpTry | None = None
+    _first: SpanContext = INVALID_SPAN_CONTEXT
     _waits: bool = False
 
-    def __init__(self, client: object, operation: str | None, provider: str | None, model: str | None) -> None:
-        super().__init__(operation, provider, model)
+    def __init__(self, client: object, api: Api, model: str | None, limit: int) -> None:
+        super().__init__(api.operation, api.provider, model)
         self.owner = client
+        self._api = api
+        self._limit = limit
+        """How often it is sent at most; 0 if there is no policy to tell of, and when all is told."""
+
+    # ------------------------------------------------------------------------------------------------------- its retries
+
+    def send(self) -> None:
+        """Hear that the request is sent, or sent again."""
+        if not self._limit:
+            return
+        if self._began is not None or self.span is INVALID_SPAN or self.recorder.settings.started:
+            self._resending().send()
+        else:
+            self._began = clock.ticks()
+
+    def ended_with(self, response: object, error: BaseException | None = None) -> None:
+        """Hear how a try ended: with a response, whatever its status, or with an error of the transport."""
+        if not self._limit:
+            return
+        began, status = self._began, getattr(response, "status_code", None)
+        is_first = self._ended is None and self.sending is None
+        if began is not None and is_first and isinstance(status, int) and status < 300:
+            self._ended = ended = clock.ticks()
+            if not instrumented():
+                self._told = told = of_response(response, 0)
+                told.measure(self.recorder.held, (ended - began) / _SECOND, self.inner)
+        else:
+            self._resending().ended_with(response, error)
+
+    def _resending(self) -> Sending:
+        """Return the operation, made now that there is more to tell of than a first try that succeeded."""
+        if self.sending is not None:
+            return self.sending
+        made, began = Sending(self._api.policy, self._limit), self._began
+        self.sending = made
+        if began is not None:
+            token = attach(self.inner)
+            try:
+                made.sent(clock.ticks() - began, self._first, self._ended)
+            finally:
+                detach(token)
+        return made
+
+    def _sent(self, error: BaseException | None) -> None:
+        if self._limit:
+            self._over(error)
+
+    @quiet
+    def _over(self, error: BaseException | None) -> None:
+        """Hear that the request is over, and that no more is to be told of its retries."""
+        began, ended = self._began, self._ended
+        try:
+            if self.sending is None and began is not None and ended is not None and error is None:
+                tried, took = (ended - began) / _SECOND, (clock.ticks() - began) / _SECOND
+                self._api.policy.measure_once(self.recorder, tried, took, self.inner)
+            elif self.sending is not None or began is not None:
+                self._resending().over(error)
+        finally:
+            self._limit, self.sending = 0, None
+
+    def child_started(self, span: SpanContext) -> None:
+        """Remember the first span inside the first try, for a link."""
+        if self._began is not None and not self._first.is_valid:
+            self._first = span
+        super().child_started(span)
+
+    def _learnt(self, reading: Reading, provider: str | None, model: str | None, attributes: Attributes) -> None:
+        if self._told is not None:  # this request is all there was to it, so it has no span of its own
+            attributes.update(self._told.attributes)
+        super()._learnt(reading, provider, model, attributes)
+
+    # -------------------------------------------------------------------------------------------------------- its course
 
     def follow(self) -> StreamReader | None:
         """Hear that the answer is a stream, which is not sent for again."""
@@ -231,41 +315,32 @@ class SdkCall(ProviderCall):
         if not self._waits or error is not None:
             super().finish(error)
 
-    def _sent(self, error: BaseException | None) -> None:
-        sending, self.sending = self.sending, None
-        if sending is not None:
-            sending.over(error)
-
 
 _raw: Final[dict[int, SdkCall]] = {}
 """The calls whose stream has not been asked for yet, by the identity of the response that waits for it."""
 
 
-def _running(client: object) -> Sending | None:
-    call = running(SdkCall, client)
-    return None if call is None else call.sending
-
-
 def _built(client: Any, _args: Args, _kwargs: Kwargs) -> None:
-    sending = _running(client)
-    if sending is not None:
-        sending.send()
+    call = running(SdkCall, client)
+    if call is not None:
+        call.send()
 
 
 def _answered(client: Any, _args: Args, kwargs: Kwargs) -> None:
-    sending = _running(client)
-    if sending is not None:
-        sending.ended_with(kwargs.get("response"))
+    call = running(SdkCall, client)
+    if call is not None:
+        call.ended_with(kwargs.get("response"))
 
 
 def _failed(client: Any, _args: Args, kwargs: Kwargs) -> None:
-    sending, response = _running(client), kwargs.get("response")
-    if sending is not None:
-        sending.ended_with(response, sys.exc_info()[1] if response is None else None)
+    call, response = running(SdkCall, client), kwargs.get("response")
+    if call is not None:
+        call.ended_with(response, sys.exc_info()[1] if response is None else None)
 
 
 def _scheduled(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
-    sending = _running(client)
+    call = running(SdkCall, client)
+    sending = None if call is None else call.sending
     if sending is None or not isinstance(outcome.result, (int, float)):
         return
     delay = float(outcome.result)
@@ -277,13 +352,13 @@ def _scheduled(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> Non
 
 
 def _refused(client: Any, args: Args, kwargs: Kwargs, outcome: Outcome) -> None:
-    sending, response = _running(client), argument(args, kwargs, 0, "response")
-    if sending is None or outcome.result:
+    call, response = running(SdkCall, client), argument(args, kwargs, 0, "response")
+    if call is None or outcome.result:
         return
-    sending.ended_with(response)
-    if _sent_again(response):
-        sending.refused()
-        sending.misused()
+    call.ended_with(response)
+    if call.sending is not None and _sent_again(response):
+        call.sending.refused()
+        call.sending.misused()
 
 
 @quiet

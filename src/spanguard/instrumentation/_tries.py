@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from opentelemetry.trace import Span
-
 from spanguard._core.attempt import Attempt
 from spanguard._core.border import quiet
 from spanguard._core.failover import Failover
@@ -46,10 +44,10 @@ class Try(Attempt):
             self.finish(error)
 
     @quiet
-    def sent(self, response: object, on: Span | None = None) -> None:
-        """Hear of the response to one HTTP try, which tells all that is known of it, on that span if there is one."""
+    def sent(self, response: object) -> None:
+        """Hear of the response to one HTTP try, which tells all that is known of it."""
         if self.started:
-            self._sent = tell(self, of_response(response, self.number - 1), self._sent, on)
+            self._sent = tell(self, of_response(response, self.number - 1), self._sent)
 
     @quiet
     def used(self, value: object) -> None:
