@@ -121,7 +121,7 @@ def test_what_a_collection_has_no_time_to_write_is_in_the_next_one(reader: InMem
     for each in of_ours:
         each.settle(until=0)
     assert waiting() >= 499
-    assert sum(each._count for each in of_ours) == waiting()
+    assert sum(each._most - each._free for each in of_ours) == waiting()
     assert counted(reader.get_metrics_data()) == 500
     assert waiting() == 0
 

@@ -32,9 +32,9 @@ def alike(value: Any) -> Any:
     return [alike(each) for each in value] if isinstance(value, list) else value
 
 
-def taken(chunks: Iterable[object]) -> StreamReader:
+def taken(chunks: Iterable[object], *, one_answer: bool = False) -> StreamReader:
     """Return a reader that has taken these chunks."""
-    reader = StreamReader()
+    reader = StreamReader(one_answer=one_answer)
     take = reader.taker()
     for each in chunks:
         take(each)
@@ -44,8 +44,9 @@ def taken(chunks: Iterable[object]) -> StreamReader:
 def streamed(chunks: Sequence[object]) -> Reading:
     """Read chunks as a stream."""
     reader = taken(chunks)
+    reading = reader.read()
     assert reader.count == len(chunks)
-    return reader.read()
+    return reading
 
 
 @pytest.fixture(params=["mapping", "object"])
@@ -223,6 +224,39 @@ def test_a_stream_read_from_its_end_says_what_all_that_is_held_says_together(
     quick = streamed(chunks)
     with patch.object(stream, "_from_the_end", lambda *_, **__: None):
         assert streamed(chunks) == quick
+
+
+_OPENAI = (
+    [chunk(0)],
+    [
+        chunk(0, "stop"),
+        chunk(0),
+        chunk(0),
+        {**chunk(0), "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
+    ],
+)
+_AZURE = ([{"id": "", "model": "", "choices": [], "prompt_filter_results": []}, chunk(0)], _OPENAI[1])
+_ANTHROPIC = (
+    [{"type": "message_start", "message": {**anthropic(10, 7, 3, 1), "stop_reason": None}}],
+    [
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 40}},
+        {"type": "message_stop"},
+    ],
+)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 8, 9, 100])
+@pytest.mark.parametrize("sent", [_OPENAI, _AZURE, _ANTHROPIC])
+def test_a_stream_that_is_known_to_be_of_one_answer_says_the_same(sent: Any, count: int, form: Any) -> None:
+    """As a provider's API sends it, nothing in between need be looked at."""
+    begin, end = sent
+    between = {"type": "content_block_delta", "delta": {"text": "secret"}} if sent is _ANTHROPIC else chunk(0)
+    chunks = [form(each) for each in (*begin, *[between] * count, *end)]
+    quick = taken(chunks, one_answer=True)
+    reading = quick.read()
+    assert reading == streamed(chunks)
+    assert (quick.count, None not in (reading.usage.input, reading.usage.output, reading.model)) == (len(chunks), True)
+    assert reading.finish_reasons != ()
 
 
 def test_events_of_the_stream_managers_are_read(form: Any) -> None:
@@ -432,7 +466,10 @@ def test_a_chunk_that_raises_costs_the_reading_and_not_the_stream() -> None:
         def choices(self) -> Iterator[Any]:
             raise RuntimeError("secret")
 
-    assert taken(Hostile() for _ in range(200)).count == 200
+    reader = taken(Hostile() for _ in range(200))
+    with pytest.raises(RuntimeError):
+        reader.read()
+    assert reader.count == 200
 
 
 def test_what_a_class_computes_is_read_too() -> None:

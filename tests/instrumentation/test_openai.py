@@ -7,6 +7,7 @@ import contextlib
 import copy
 import gc
 import importlib
+import itertools
 import json
 import time
 import weakref
@@ -24,10 +25,10 @@ from scripted import MILLISECONDS, Fault, ScriptedProvider, Sdk, cancel
 from spanguard import current_call, current_operation, declare, traced_llm_call, traced_repair
 from spanguard._core import http, operation
 from spanguard._core.policies import Policy
-from spanguard.instrumentation import _misuse
+from spanguard.instrumentation import _misuse, _stainless
 from spanguard.instrumentation.openai import OpenAIInstrumentor
 from spanguard.vocabulary import pseudonyms
-from support import Span, Telemetry
+from support import Clock, Span, Telemetry
 
 openai = pytest.importorskip("openai")
 pydantic = pytest.importorskip("pydantic")
@@ -611,6 +612,11 @@ class Forgetful(Policy):
         self._series = None, {}
         super().measure(recorder, metric, value, told, within)
 
+    def measure_once(self, recorder: Any, tried: float, took: float, within: Any) -> None:
+        """Measure as for the first time."""
+        self._once = None, ()
+        super().measure_once(recorder, tried, took, within)
+
 
 @pytest.mark.parametrize("ask", [chat, stream])
 @pytest.mark.parametrize("script", [[503], [429, 500], [400], [503, 503, 503]])
@@ -635,7 +641,8 @@ def test_what_is_remembered_of_a_request_changes_nothing(
     run()  # the SDK writes the first value of a series at once
     again = run()
     monkeypatch.setattr(http, "_plain", lambda *_: None)
-    monkeypatch.setattr(operation, "known_policy", Forgetful)
+    for each in (operation, _stainless):
+        monkeypatch.setattr(each, "known_policy", Forgetful)
     for each in OpenAIInstrumentor.known:
         each.clear()
     assert run() == again
@@ -667,11 +674,76 @@ def test_a_request_that_succeeds_at_once_is_told_on_the_span_of_its_call(
     assert requests() == [("POST", 503), ("POST", 200)]
 
 
-def transport(answer: Callable[[Any], Any]) -> Any:
-    """Return an HTTP client of the SDK's kind that is answered in the process."""
+def transport(answer: Callable[[Any], Any], *faults: int) -> Any:
+    """Return an HTTP client of the SDK's kind that is answered in the process, with these faults first."""
     client = next(each for each in openai.DefaultHttpxClient.__mro__ if each.__name__ == "Client")
     httpx = importlib.import_module(client.__module__.partition(".")[0])
-    return client(transport=httpx.MockTransport(lambda request: httpx.Response(200, json=answer(request))))
+    statuses = itertools.chain(faults, itertools.repeat(200))
+    soon = {"retry-after-ms": "1"}
+    return client(
+        transport=httpx.MockTransport(lambda request: httpx.Response(next(statuses), headers=soon, json=answer(request)))
+    )
+
+
+def test_a_first_try_that_failed_is_told_as_it_was(telemetry: Telemetry, clock: Clock) -> None:
+    """Though nothing was made of it before: when it was sent and answered, and what ran in it, which stands beside it."""
+
+    def answer(_request: object) -> object:
+        clock.move(2)
+        with traced_repair("inner"):
+            clock.move(1)
+        return wire.OPENAI
+
+    client = openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=transport(answer, 503))
+    chat(client)
+    call, retry = telemetry.span("chat gpt-5.2"), telemetry.span("retry chat.completions")
+    first, second = [span for span in telemetry.spans if span.name == "attempt"]
+    assert (call.start, call.end, retry.start, retry.end) == (0, 6, 0, 6)
+    assert (first.start, first.end, first.parent, first.links) == (0, 3, retry.name, ["repair inner"])
+    assert (second.start, second.end, second.parent, second.links) == (3, 6, retry.name, [])
+    assert [span.parent for span in telemetry.spans if span.name == "repair inner"] == [call.name, "attempt"]
+
+
+def test_a_request_that_succeeds_at_once_counts_as_an_operation_with_one_attempt(telemetry: Telemetry, clock: Clock) -> None:
+    """In the metrics; with a client that never retries there is none."""
+
+    def answer(_request: object) -> object:
+        clock.move(2)
+        return wire.OPENAI
+
+    client = openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=transport(answer))
+    chat(client.with_options(max_retries=0))
+    assert not any(name.startswith("resilience.") for name in telemetry.metrics())
+    for _ in range(2):
+        chat(client)
+    points = telemetry.metrics()
+    policy = {
+        "resilience.policy.type": "retry",
+        "resilience.policy.name": "chat.completions",
+        "resilience.library.name": "openai",
+    }
+    outcome = {**policy, "resilience.operation.outcome": "success"}
+    assert points["resilience.operation.attempts"] == [(outcome, (2, 2))]
+    assert points["resilience.operation.duration"] == [(outcome, (2, 4.0))]
+    assert points["resilience.attempt.duration"] == [({**policy, "resilience.attempt.outcome": "success"}, (2, 4.0))]
+
+
+def test_an_answer_that_cannot_be_read_fails_an_operation_whose_attempt_succeeded(telemetry: Telemetry) -> None:
+    """It was answered, and the SDK does not send it again."""
+    client = openai.OpenAI(
+        api_key="x",
+        base_url="http://localhost/v1",
+        http_client=transport(lambda _: {"choices": "secret"}),
+        _strict_response_validation=True,
+    )
+    with pytest.raises(openai.APIResponseValidationError):
+        chat(client)
+    (span,) = telemetry.spans
+    assert (span["http.response.status_code"], span["error.type"]) == (200, "openai.APIResponseValidationError")
+    points = telemetry.metrics()
+    ((operation, _),) = points["resilience.operation.duration"]
+    ((attempt, _),) = points["resilience.attempt.duration"]
+    assert (operation["resilience.operation.outcome"], attempt["resilience.attempt.outcome"]) == ("failed", "success")
 
 
 def test_a_host_is_clear_from_when_it_is_declared(telemetry: Telemetry) -> None:
@@ -701,7 +773,8 @@ def test_a_new_key_makes_new_pseudonyms(telemetry: Telemetry, monkeypatch: pytes
     assert before["server.address"] != after["server.address"]
 
 
-def test_a_request_that_has_ended_needs_no_garbage_collector(telemetry: Telemetry) -> None:
+@pytest.mark.parametrize("faults", [[], [503]])
+def test_a_request_that_has_ended_needs_no_garbage_collector(telemetry: Telemetry, faults: list[int]) -> None:
     """Neither the call, nor its retries, nor the attempt: cycles cost the program, not us."""
     kept: list[weakref.ref[object]] = []
 
@@ -710,10 +783,10 @@ def test_a_request_that_has_ended_needs_no_garbage_collector(telemetry: Telemetr
         kept.extend(map(weakref.ref, (running, running.current_attempt, current_call())))
         return wire.OPENAI
 
-    client = openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=transport(answer))
+    client = openai.OpenAI(api_key="x", base_url="http://localhost/v1", http_client=transport(answer, *faults))
     gc.disable()
     try:
         chat(client)
-        assert [each() for each in kept] == [None] * 3
+        assert [each() for each in kept] == [None] * 3 * (len(faults) + 1)
     finally:
         gc.enable()

@@ -49,6 +49,9 @@ class Call(Scope):
     _stated: Reading = UNREAD
     _response: object = None
     _stream: StreamReader | None = None
+    has_one_answer: bool = False
+    """Whether a stream is known to be of one answer, and followed as the API sends it."""
+    _asks_for_stream: bool = False
     _closed_early: bool = False
     _counted: tuple[object, ...] = ()
     _priced: bool = False
@@ -133,6 +136,7 @@ class Call(Scope):
         asked.update(attributes)
         if self.parent is not None:
             asked.update(self.parent.serves())
+        self._asks_for_stream = GEN_AI_STREAM in attributes
         if GEN_AI_TOP_K in asked:
             asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(asked[GEN_AI_TOP_K])  # type: ignore[arg-type]
         self.open_span(f"{operation} {model}" if model else operation, asked)
@@ -140,7 +144,7 @@ class Call(Scope):
     def follow(self) -> StreamReader | None:
         """Hear that the answer is a stream; return what reads its chunks."""
         if self.started:
-            self._stream = StreamReader()
+            self._stream = StreamReader(one_answer=self.has_one_answer)
         return self._stream
 
     def returned(self, value: object) -> None:
@@ -231,7 +235,8 @@ class Call(Scope):
         stream = self._stream
         if stream is not None:
             attributes[CHUNKS] = stream.count
-            attributes[GEN_AI_STREAM] = True
+            if not self._asks_for_stream:
+                attributes[GEN_AI_STREAM] = True
             if stream.first is not None:
                 attributes[GEN_AI_FIRST_CHUNK] = (stream.first - self._start_ticks) / _SECOND
         if self._closed_early:

@@ -52,7 +52,7 @@ _TAKEN: Final = """\
                 last = ticks()
                 number += 1
                 if number > wants:
-                    wants = look()
+                    wants = look(number, last)
                 keep(item)"""
 _GENERATOR: Final = """
 def make(_start):

@@ -32,6 +32,8 @@ MOST: Final = 500_000
 MOST_SERIES: Final = 4_000
 _FOLD: Final = 1000
 """How many values of one counter wait at most before their sum takes their place."""
+_GRANT: Final = 100
+"""For how many values a series of a histogram takes room at a time."""
 # This context has no span; it is not empty, for then the SDK would take the current one.
 APART: Final = Context({create_key("spanguard-apart"): True})
 _FINE: Final = 1024
@@ -44,7 +46,7 @@ _settling = threading.Lock()  # a collection must not end before the values that
 class Series:
     """One instrument with one set of attributes, and the values that wait for it."""
 
-    __slots__ = ("attributes", "begun", "listed", "spans", "sums", "values", "whole", "write")
+    __slots__ = ("attributes", "begun", "listed", "room", "spans", "sums", "values", "whole", "write")
 
     def __init__(self, write: Writer, metric: Metric, attributes: Attributes, *, listed: bool) -> None:
         self.write: Final = write
@@ -55,6 +57,8 @@ class Series:
         self.listed: Final = listed
         """Whether it is settled when metrics are collected."""
         self.begun: bool = False
+        self.room: int = 0
+        """How many values may wait before somebody looks what is to become of the next."""
         self.values: MutableSequence[float] = [] if self.sums else array("d")
         self.spans: dict[int, tuple[float, SpanContext]] = {}
         """The first value that belongs to a span, for each power of two: the SDK keeps one exemplar a bucket."""
@@ -105,7 +109,7 @@ class Held:
     def __init__(self, writers: Mapping[str, Writer], *meters: Meter) -> None:
         self._writers: Final = writers
         self._most = MOST if meters and all(map(_calls_back, meters)) else 0
-        self._count = 0
+        self._free = self._most
         self._series: dict[tuple[object, ...], Series] = {}
         for meter in meters if self._most else ():
             meter.create_observable_gauge("spanguard.held", [_collected])
@@ -128,21 +132,11 @@ class Held:
 
     def put(self, series: Series, value: float, within: Context | None) -> None:
         """Hold a value, or write it at once."""
-        if within is None or not series.begun:
-            self._write(series, value, within)
+        values = series.values
+        if (len(values) >= series.room or within is None) and not self._may_wait(series, value, within):
             return
-        if series.sums:
-            values = series.values
-            values.append(value)
-            if len(values) >= _FOLD:
-                series.fold()
-        elif self._count < self._most:
-            self._count += 1  # threads may lose some; it need not be exact
-            series.values.append(value)
-        else:
-            self._write(series, value, within)
-            return
-        if within is APART:
+        values.append(value)
+        if within is APART or within is None:
             return
         place = 0 if series.sums else int(value * _FINE).bit_length()
         if place not in series.spans:
@@ -150,21 +144,39 @@ class Held:
             if span is not None:
                 series.spans[place] = value, span.get_span_context()
 
-    def _write(self, series: Series, value: float, within: Context | None) -> None:
+    def _may_wait(self, series: Series, value: float, within: Context | None) -> bool:
+        """Whether there is room for a value, or can be made; otherwise it is written."""
+        if within is not None and series.begun:
+            if series.sums:
+                if series.room:
+                    series.fold()
+                series.room = _FOLD
+                return True
+            granted = min(_GRANT, self._free)
+            if granted > 0:
+                self._free -= granted  # threads may lose some; it need not be exact
+                series.room += granted
+                return True
         series.begun = series.listed and self._most > 0
         series.write(value, series.attributes, within)
+        return False
 
     def settle(self, until: float = math.inf) -> None:
         """Write what waits, as far as there is time."""
-        self._count = 0
-        left = [series.settle(until) for series in list(self._series.values())]
-        self._count += sum(left)
+        waiting = 0
+        for series in list(self._series.values()):
+            left = series.settle(until)
+            if not series.sums:
+                series.room = left
+                waiting += left
+        self._free = self._most - waiting
 
     def close(self) -> None:
         """Hold nothing any more."""
         self._most = 0
         for series in list(self._series.values()):
             series.begun = False
+            series.room = 0
         with _settling:
             self.settle()
 
@@ -173,7 +185,8 @@ class Held:
         for series in self._series.values():
             del series.values[:]
             series.spans.clear()
-        self._count = 0
+            series.room = 0
+        self._free = self._most
 
 
 _all: Final[list[weakref.ref[Held]]] = []

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any, Final
-from weakref import WeakSet
+from weakref import ref
 
 from spanguard._core.errors import StreamAbandoned
 from spanguard._core.readers.stream import Listening, Tally
@@ -41,7 +41,7 @@ class Hold:
         if scope.started:
             if not _open:
                 watch()
-            _open.add(self)
+            _open.add(ref(self, _open.discard))
 
     def listen(self, tally: Tally) -> Listening | tuple[None, None, None]:
         """Return what whoever has a chunk works with, if anybody is to hear of chunks; ``tally`` tells how many came."""
@@ -62,7 +62,7 @@ class Hold:
             apart(scope.stopped_early, StreamAbandoned())
 
 
-_open: Final[WeakSet[Hold]] = WeakSet()
+_open: Final[set[ref[Hold]]] = set()  # what `WeakSet` does, without its bookkeeping in Python
 
 
 def collecting() -> bool:
@@ -117,6 +117,7 @@ def _collection(phase: str, _info: Mapping[str, int]) -> None:
 
 
 def _exit() -> None:
-    for hold in list(_open):
-        if not hold.scope.done:
+    for each in list(_open):
+        hold = each()
+        if hold is not None and not hold.scope.done:
             hold.scope.stopped_early(StreamAbandoned())

@@ -41,12 +41,17 @@ class _TokenLabels(NamedTuple):
     """Whether each modality is counted apart, where it is known."""
 
 
-class Labels(NamedTuple):
+class Labels:
     """The attributes of what is measured of calls that are alike."""
 
-    base: Attributes
-    duration: Series
-    tokens: tuple[_TokenLabels, ...]
+    __slots__ = ("base", "duration", "pace", "tokens")
+
+    def __init__(self, base: Attributes, duration: Series, tokens: tuple[_TokenLabels, ...]) -> None:
+        self.base: Final = base
+        self.duration: Final = duration
+        self.tokens: Final = tokens
+        self.pace: tuple[Series, Series] | None = None
+        """Of streams: the time to the first chunk, and that between chunks."""
 
 
 class CallMetrics:
@@ -92,6 +97,9 @@ class CallMetrics:
 
     def record_pace(self, labels: Labels, first: float, per_chunk: float | None, within: Context) -> None:
         """Record the seconds that a stream took to its first chunk, and the mean of those between its chunks."""
-        self._held.measure(self._of.first_chunk, first, labels.base, within)
+        held, pace = self._held, labels.pace
+        if pace is None:
+            pace = labels.pace = held.series(self._of.first_chunk, labels.base), held.series(self._of.per_chunk, labels.base)
+        held.put(pace[0], first, within)
         if per_chunk is not None:
-            self._held.measure(self._of.per_chunk, per_chunk, labels.base, within)
+            held.put(pace[1], per_chunk, within)

@@ -24,6 +24,7 @@ from spanguard.semconv import (
 _OWN: Final = (POLICY_TYPE, POLICY_NAME, LIBRARY)
 _MOST_SETS: Final = 1000
 _SUCCESS: Final = ("success",)
+_MEASURED: Final = (ATTEMPT_DURATION, OPERATION_ATTEMPTS, OPERATION_DURATION)
 
 Told = tuple[str | None, ...]
 """The values of a metric's attributes, in its order, after those of the policy; what is unknown is left out."""
@@ -39,6 +40,7 @@ class Policy:
         self.title: Final = f"{kind} {name}"
         # Together, as another thread may come with the instruments of before.
         self._series: tuple[Held | None, dict[tuple[str, Told], Series]] = None, {}
+        self._once: tuple[Held | None, tuple[Series, ...]] = None, ()
 
     def measure(self, recorder: Recorder, metric: Metric, value: float, told: Told, within: Context) -> None:
         """Record one measurement under the policy, with the span of the context as its exemplar."""
@@ -48,9 +50,14 @@ class Policy:
 
     def measure_once(self, recorder: Recorder, tried: float, took: float, within: Context) -> None:
         """Record an operation that took so many seconds, of which its only attempt, which succeeded, took ``tried``."""
-        self.measure(recorder, ATTEMPT_DURATION, tried, _SUCCESS, within)
-        self.measure(recorder, OPERATION_ATTEMPTS, 1, _SUCCESS, APART)
-        self.measure(recorder, OPERATION_DURATION, took, _SUCCESS, APART)
+        held, (of, series) = recorder.held, self._once
+        if of is not held:
+            series = tuple(self._made(held, each, _SUCCESS) for each in _MEASURED)
+            self._once = held, series
+        put, (of_attempt, attempts, duration) = held.put, series
+        put(of_attempt, tried, within)
+        put(attempts, 1, APART)
+        put(duration, took, APART)
 
     def _made(self, held: Held, metric: Metric, told: Told) -> Series:
         of, known = self._series

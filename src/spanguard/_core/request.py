@@ -81,14 +81,13 @@ def _text(value: object) -> str | None:
 def request_attributes(arguments: Mapping[str, object]) -> Attributes:
     """Return the span attributes of a request; an argument that is not the number its name promises is left out."""
     attributes: Attributes = {}
-    find = _NUMBERS.get
-    for name, value in arguments.items():
-        known = find(name)
-        if known is None:
-            if name == "stream" and value is True:
-                attributes[semconv.GEN_AI_STREAM] = True
+    if arguments.get("stream") is True:
+        attributes[semconv.GEN_AI_STREAM] = True
+    for name in arguments:
+        if name not in _NUMBERS:
             continue
-        attribute, kind = known
+        attribute, kind = _NUMBERS[name]
+        value = arguments[name]
         number: Any = value if type(value) is kind else _number(value)
         if number is not None and -_LIMIT <= number < _LIMIT and (number != 1 or name != "n"):
             attributes[attribute] = number if type(value) is kind else kind(number)

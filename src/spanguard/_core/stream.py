@@ -12,8 +12,8 @@ import inspect
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextvars import copy_context
 from itertools import chain, repeat
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final, Protocol, cast
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, MethodType
+from typing import Any, Final, Protocol
 
 from spanguard._core.border import quiet
 from spanguard._core.drivers import async_driver, driver, end_stream
@@ -40,7 +40,7 @@ class _Future(Protocol):
 def conclude(result: object, scope: Scope) -> object:
     """Return the result of a traced function; its scope ends now, or with the stream if the result is one."""
     cls = type(result)  # not what an object says of its class
-    if _whole.get(id(cls)) is not cls and _works_on(cls):
+    if _whole.get(id(cls)) is not cls:
         followed = _follow(result, scope)
         if followed is not None:
             return followed
@@ -49,32 +49,53 @@ def conclude(result: object, scope: Scope) -> object:
     return result
 
 
+_Follower = Callable[[Any, Scope], object]
+# By identity, as the hash of a class is a metaclass's to tell.
 _whole: Final[dict[int, type]] = {}
-"""Classes whose objects are no work that is still to be done, by their identity: their own hash is a metaclass's to tell."""
+"""Classes whose objects are no work that is still to be done."""
+_followers: Final[dict[int, tuple[type, _Follower]]] = {}
+"""The others, with what follows their objects."""
 
 
-@quiet  # a metaclass may raise what it likes
-def _works_on(cls: type) -> bool:
-    """Whether objects of the class can be work that is still to be done."""
-    if hasattr(cls, "__next__") or hasattr(cls, "__anext__") or cls is CoroutineType or hasattr(cls, "add_done_callback"):
-        return True
-    if len(_whole) < _MOST_CLASSES:
-        _whole[id(cls)] = cls
-    return False
-
-
-@quiet
+@quiet  # also as a metaclass may raise what it likes
 def _follow(result: object, scope: Scope) -> object:
     """Return what to hand out instead of a result that works on, or None for a result that is complete."""
     cls = type(result)  # not what an object says of its class
+    known = _followers.get(id(cls))
+    follower = known[1] if known is not None and known[0] is cls else _follower(cls)
+    return None if follower is None else follower(result, scope)
+
+
+def _follower(cls: type) -> _Follower | None:
+    """Return what follows objects of the class, if they can be work that is still to be done; it is remembered."""
+    follower: _Follower | None = None
     if cls in _GENERATORS:
-        return _driven(result, Hold(scope))
-    if cls is CoroutineType:
-        return _alike(result, _wait(cast("Coroutine[Any, Any, object]", result), Hold(scope, chunks=False)))
-    if hasattr(cls, "add_done_callback") and hasattr(cls, "cancelled"):
-        cast("_Future", result).add_done_callback(lambda future: _done(future, scope))
-        return result
-    return _follow_object(result, scope) if hasattr(cls, "__next__") or hasattr(cls, "__anext__") else None
+        follower = _follow_generator
+    elif cls is CoroutineType:
+        follower = _follow_coroutine
+    elif hasattr(cls, "add_done_callback") and hasattr(cls, "cancelled"):
+        follower = _follow_future
+    elif hasattr(cls, "__next__") or hasattr(cls, "__anext__"):
+        follower = _follow_object
+    if len(_whole) + len(_followers) < _MOST_CLASSES:
+        if follower is None:
+            _whole[id(cls)] = cls
+        else:
+            _followers[id(cls)] = cls, follower
+    return follower
+
+
+def _follow_generator(result: object, scope: Scope) -> object:
+    return _driven(result, Hold(scope))
+
+
+def _follow_coroutine(result: Coroutine[Any, Any, object], scope: Scope) -> object:
+    return _alike(result, _wait(result, Hold(scope, chunks=False)))
+
+
+def _follow_future(result: _Future, scope: Scope) -> object:
+    result.add_done_callback(lambda future: _done(future, scope))
+    return result
 
 
 def _follow_object(result: object, scope: Scope) -> object:
@@ -118,10 +139,9 @@ def _apart(inner: GeneratorType[Any, Any, Any], hold: Hold, reader: StreamReader
                 last = ticks()
                 number += 1
                 if number > wants:
-                    wants = look()
+                    wants = look(number, last)
                 keep(item)
                 yield item
-            scope.returned(None)
             end_stream(scope, None, None)
         except BaseException as thrown:
             closing = None
@@ -140,43 +160,47 @@ def _apart(inner: GeneratorType[Any, Any, Any], hold: Hold, reader: StreamReader
         return
 
 
-def _hear_close(inside: dict[str, Any], own: Callable[..., Any] | None, followed: Any, hold: Hold) -> None:
+def _hear_close(inside: dict[str, Any], own: Callable[..., Any] | None, followed: object, hold: Hold) -> None:
     """End the scope when the program closes the stream, by `close` or at the end of a ``with``.
 
     That closes the connection and not the generator, which holds the stream that holds it: only the collector would end it.
     """
     if own is None:
         return
-    scope, before = hold.scope, inside.get("close")
+    way = _aclose if type(followed) is AsyncGeneratorType and inspect.iscoroutinefunction(own) else _close
+    close: Any = functools.partial(way, own, followed, hold.scope)  # a third of what functions made for each stream cost
+    if type(own) is MethodType:
+        close.__name__, close.__doc__ = own.__name__, own.__doc__
+    hold.undo = functools.partial(_let_go_of_close, inside, close, inside.get("close"))
+    inside["close"] = close
 
-    def closed() -> None:
-        # The generator closes the stream itself, too, when it has read all.
-        if not getattr(followed, "gi_running", False) and not getattr(followed, "ag_running", False):
-            scope.stopped_early(GeneratorExit())
 
-    def close_now(*args: Any, **kwargs: Any) -> object:
-        try:
-            return own(*args, **kwargs)
-        finally:
-            closed()
+def _close(own: Callable[..., object], followed: object, scope: Scope, /, *args: Any, **kwargs: Any) -> object:
+    try:
+        return own(*args, **kwargs)
+    finally:
+        _closed(followed, scope)
 
-    async def aclose_now(*args: Any, **kwargs: Any) -> object:
-        try:
-            return await own(*args, **kwargs)
-        finally:
-            closed()
 
-    def undo() -> None:
-        # Otherwise the stream would hold itself, with all of its response, until a collector comes.
-        if inside.get("close") is close:
-            del inside["close"]
-            if before is not None:
-                inside["close"] = before
+async def _aclose(own: Callable[..., Any], followed: object, scope: Scope, /, *args: Any, **kwargs: Any) -> object:
+    try:
+        return await own(*args, **kwargs)
+    finally:
+        _closed(followed, scope)
 
-    awaited = type(followed) is AsyncGeneratorType and inspect.iscoroutinefunction(own)
-    inside["close"] = close = aclose_now if awaited else close_now
-    functools.update_wrapper(close, own, ("__name__", "__qualname__", "__doc__"), ())
-    hold.undo = undo
+
+def _closed(followed: object, scope: Scope) -> None:
+    # The generator closes the stream itself, too, when it has read all.
+    if not getattr(followed, "gi_running", False) and not getattr(followed, "ag_running", False):
+        scope.stopped_early(GeneratorExit())
+
+
+def _let_go_of_close(inside: dict[str, Any], close: object, before: object) -> None:
+    # Otherwise the stream would hold itself, with all of its response, until a collector comes.
+    if inside.get("close") is close:
+        del inside["close"]
+        if before is not None:
+            inside["close"] = before
 
 
 def _alike(original: Any, followed: Any) -> object:

@@ -18,6 +18,11 @@ LAST: Final = 8
 
 As many at the begin show whether there are several choices, which come in turns.
 """
+_LAST_SENT: Final = 4
+"""How many of the chunks as an API sends them: why the answer ended, what a filter of Azure found in it, and the usage.
+
+Each that is held costs: its memory would else be taken for the next, and is still in the processor's cache.
+"""
 _ALL: Final = 2**30 - 1
 """More chunks than a stream has; comparisons with a larger number are slow."""
 _ONE: Final = {0}
@@ -25,43 +30,36 @@ _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 
 Tally = Callable[[], tuple[int, int]]
 """Tells how many chunks there were, and when the last one came."""
-Listening = tuple[Callable[[object], None], Callable[[], int], Callable[[], int]]
-
-
-def _none() -> tuple[int, int]:
-    return 0, 0
+Listening = tuple[Callable[[object], None], Callable[[int, int], int], Callable[[], int]]
 
 
 class StreamReader:
-    """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one."""
+    """Reads the chunks of a stream: the first one, the last few, and what the others say of more choices than one.
 
-    __slots__ = ("_begin", "_tally", "_together", "_wants", "first", "kept")
+    Where it is known before that there is ``one_answer``, of chunks as the API sends them, nothing is to be seen in between.
+    """
 
-    def __init__(self) -> None:
-        self.kept: Final[deque[object]] = deque(maxlen=LAST)
+    first: int | None = None
+    """When the first chunk came."""
+    last: int = 0
+    """When the last chunk came, once it has been read."""
+    count: int = 0
+    """How many chunks there were, once it has been read."""
+    _tally: Tally = staticmethod(lambda: (0, 0))
+    _wants: int = 0
+    _begin: object = None
+    _together: _Together | None = None
+
+    def __init__(self, *, one_answer: bool = False) -> None:
+        self.kept: Final[deque[object]] = deque(maxlen=_LAST_SENT if one_answer else LAST)
         """The last chunks."""
-        self.first: int | None = None
-        """When the first chunk came."""
-        self._tally: Tally = _none
-        self._wants = 0
-        self._begin: object = None
-        self._together = _Together()
-
-    @property
-    def count(self) -> int:
-        """How many chunks there were."""
-        return self._tally()[0]
-
-    @property
-    def last(self) -> int:
-        """When the last chunk came."""
-        return self._tally()[1]
+        self._one_answer = one_answer
 
     def listen(self, tally: Tally) -> Listening:
         """Return what whoever has a chunk needs, and need not call for each: what keeps it, what looks, and the clock.
 
         A chunk that comes is timed and counted; if there are now more than was wanted, which is none at first, ``look`` is
-        called, which returns how many are wanted next; then the chunk is kept.
+        called with their number and the time, which returns how many are wanted next; then the chunk is kept.
         """
         self._tally = tally
         return self.kept.append, self.look, clock.ticks
@@ -76,42 +74,46 @@ class StreamReader:
             last = ticks()
             number += 1
             if number > wants:
-                wants = look()
+                wants = look(number, last)
             keep(chunk)
 
         return take
 
-    def look(self) -> int:
+    def look(self, number: int, now: int) -> int:
         """Look at what is held, if it can say anything, before a chunk is kept; return how many chunks are not looked at."""
-        ask("response", self._look)
+        if number == 1:
+            self.first, self._wants = now, number
+        elif number == 2:
+            self._begin, self._wants = self.kept[0], _ALL if self._one_answer else LAST
+        else:
+            ask("response", lambda: self._look(number))
         return self._wants
 
-    def _look(self) -> None:
-        (number, now), together = self._tally(), self._together
-        if number <= LAST:
-            self.first, self._wants = now, LAST
-            return
-        if number > LAST + 1:
+    def _look(self, number: int) -> None:
+        together = self._together
+        if number == LAST + 1:
+            if _telling(self.kept):
+                together = self._together = _Together()
+                together.take(self._begin)
+                together.peek(self.kept)
+            if together is None or not together.in_every_chunk:
+                self._wants = _ALL
+        elif together is not None:
             together.glance(self.kept[0])
-            return
-        self._begin = self.kept[0]
-        if _telling(self.kept):
-            together.take(self._begin)
-            together.peek(self.kept)
-        if not together.in_every_chunk:
-            self._wants = _ALL
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
+        self.count, self.last = self._tally()
         chunks, together = list(self.kept), self._together
-        if together.is_unread():
-            short = self.count <= LAST
-            begin = chunks[0] if short and chunks else self._begin
-            reading = _from_the_end(begin, chunks, all_of_them=short)
+        if together is None or together.is_unread():
+            are_all = self.count <= len(chunks)
+            begin = chunks[0] if are_all and chunks else self._begin
+            reading = _from_the_end(begin, chunks, whole=are_all and not self._one_answer)
             if reading is not None:
                 return reading
+            together = _Together()
             together.take(begin)
-            del chunks[:short]
+            del chunks[:are_all]
         for chunk in together.telling(chunks):
             together.take(chunk)
         return together.reading()
@@ -232,10 +234,10 @@ def _telling(chunks: Iterable[object]) -> list[object]:
     return found
 
 
-def _from_the_end(begin: object, chunks: list[object], *, all_of_them: bool) -> Reading | None:
+def _from_the_end(begin: object, chunks: list[object], *, whole: bool) -> Reading | None:
     """Read a stream of one answer from its end, as far as that says what was used, of what model, and why it ended.
 
-    Of a short stream all chunks are looked at, as nobody has asked before whether they are of one answer.
+    The ``whole`` of a short stream is looked at if nobody has asked before whether it is of one answer.
     """
     reason: object = None
     reading = UNREAD
@@ -253,7 +255,7 @@ def _from_the_end(begin: object, chunks: list[object], *, all_of_them: bool) -> 
             reading = read(chunk)
             if reading.usage.input is None or reading.usage.output is None or not reading.model or not reading.id:
                 return None
-        if reason is not None and reading is not UNREAD and not all_of_them:
+        if reason is not None and reading is not UNREAD and not whole:
             break
     if reason is None or reading is UNREAD:
         return None
