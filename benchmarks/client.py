@@ -4,9 +4,9 @@
 
 Needs openai 3 (`pip install -e ".[demo]"`). The client's answers come from a transport in the process: no network, no server.
 Three ways, which take turns call by call: not instrumented, a wrapper written by hand that records what ours does, and
-instrumented by spanguard. The first two have a client whose `request` is the SDK's own: to undo the patches for them would make
-the interpreter forget what it has learnt of the SDK's code. What is printed is what each adds to the first, the ratio of the
-two, and the same ratio in instructions of Python's virtual machine, which do not depend on how busy the machine is. With
+instrumented by spanguard. The first two have a client whose `request` is the SDK's own: to undo the patches for them would
+make the interpreter forget what it has learnt of the SDK's code. What is printed is what each adds to the first, the ratio of
+the two, and the same ratio in instructions of Python's virtual machine, which do not depend on how busy the machine is. With
 retries, which is the SDK's default, ours also tells of an operation, its attempts, and each request that was sent.
 """
 

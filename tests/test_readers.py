@@ -472,6 +472,17 @@ def test_a_chunk_that_raises_costs_the_reading_and_not_the_stream() -> None:
     assert reader.count == 200
 
 
+@pytest.mark.parametrize("one_answer", [True, False])
+@given(number=st.integers(1, 200))
+def test_the_first_chunks_are_timed_and_then_one_in_16(number: int, *, one_answer: bool) -> None:
+    """Enough for the mean time between them, which is all that is told of it."""
+    reader = taken([chunk(0)] * number, one_answer=one_answer)
+    timed, at = reader.timed
+    assert timed == number if number <= 9 else number - 16 < timed <= number
+    assert reader.first is not None
+    assert reader.first <= at
+
+
 def test_what_a_class_computes_is_read_too() -> None:
     """Objects that keep all they have in their ``__dict__`` are read there; others are asked, whatever their class does."""
 

@@ -273,7 +273,8 @@ class Call(Scope):
         calls.record(labels, elapsed / _SECOND, usage, error and error.type, within)
         stream = self._stream
         if stream is not None and (first := stream.first) is not None:
-            per_chunk = (stream.last - first) / (stream.count - 1) / _SECOND if stream.count > 1 else None
+            number, at = stream.timed
+            per_chunk = (at - first) / (number - 1) / _SECOND if number > 1 else None
             calls.record_pace(labels, (first - self._start_ticks) / _SECOND, per_chunk, within)
 
 

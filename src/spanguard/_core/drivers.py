@@ -49,17 +49,16 @@ def make(_begin, _function, _conclude):
 # What the templates below have in common, once a chunk is there: `StreamReader.listen` says what it does.
 _TAKEN: Final = """\
             if keep is not None:
-                last = ticks()
                 number += 1
                 if number > wants:
-                    wants = look(number, last)
+                    wants = look(number)
                 keep(item)"""
 _GENERATOR: Final = """
 def make(_start):
     def traced({parameters}):
         inner, hold = _start{given}
-        scope, number, last, wants = hold.scope, 0, 0, 0
-        keep, look, ticks = hold.listen(lambda: (number, last))
+        scope, number, wants = hold.scope, 0, 0
+        keep, look = hold.listen(lambda: number)
         context = scope.inner
         current, put, back = _switch() if scope.started else _passing
         send, throw, argument, closing = inner.send, inner.throw, None, None
@@ -97,8 +96,8 @@ _ASYNC_GENERATOR: Final = """
 def make(_start):
     async def traced({parameters}):
         inner, hold = _start{given}
-        scope, number, last, wants = hold.scope, 0, 0, 0
-        keep, look, ticks = hold.listen(lambda: (number, last))
+        scope, number, wants = hold.scope, 0, 0
+        keep, look = hold.listen(lambda: number)
         context = scope.inner
         current, put, back = _switch() if scope.started else _passing
         asend, closing = inner.asend, None

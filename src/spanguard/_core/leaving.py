@@ -43,9 +43,9 @@ class Hold:
                 watch()
             _open.add(ref(self, _open.discard))
 
-    def listen(self, tally: Tally) -> Listening | tuple[None, None, None]:
+    def listen(self, tally: Tally) -> Listening | tuple[None, None]:
         """Return what whoever has a chunk works with, if anybody is to hear of chunks; ``tally`` tells how many came."""
-        return (None, None, None) if self.reader is None else self.reader.listen(tally)
+        return (None, None) if self.reader is None else self.reader.listen(tally)
 
     def release(self) -> None:
         """Hold the scope no more: it has ended, or somebody else holds it."""

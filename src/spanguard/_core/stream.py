@@ -128,18 +128,17 @@ def _apart(inner: GeneratorType[Any, Any, Any], hold: Hold, reader: StreamReader
 
     What the consumer sets between two chunks is not seen there, where the SDK alone works; and nobody sends it anything.
     """
-    scope, number, last, wants = hold.scope, 0, 0, 0
-    keep, look, ticks = reader.listen(lambda: (number, last))
+    scope, number, wants = hold.scope, 0, 0
+    keep, look = reader.listen(lambda: number)
     run = copy_context().run
     run(switch()[1], scope.inner)
     steps: Iterable[Callable[[], Any]] = repeat(inner.__next__)
     while True:
         try:
             for item in map(run, steps):
-                last = ticks()
                 number += 1
                 if number > wants:
-                    wants = look(number, last)
+                    wants = look(number)
                 keep(item)
                 yield item
             end_stream(scope, None, None)

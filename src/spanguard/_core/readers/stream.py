@@ -23,14 +23,14 @@ _LAST_SENT: Final = 4
 
 Each that is held costs: its memory would else be taken for the next, and is still in the processor's cache.
 """
-_ALL: Final = 2**30 - 1
-"""More chunks than a stream has; comparisons with a larger number are slow."""
+_STRIDE: Final = 16
+"""Of how many chunks one is timed after the first ones: between two chunks, other code has run, and the clock is far away."""
 _ONE: Final = {0}
 _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 
-Tally = Callable[[], tuple[int, int]]
-"""Tells how many chunks there were, and when the last one came."""
-Listening = tuple[Callable[[object], None], Callable[[int, int], int], Callable[[], int]]
+Tally = Callable[[], int]
+"""Tells how many chunks there were."""
+Listening = tuple[Callable[[object], None], Callable[[int], int]]
 
 
 class StreamReader:
@@ -41,12 +41,12 @@ class StreamReader:
 
     first: int | None = None
     """When the first chunk came."""
-    last: int = 0
-    """When the last chunk came, once it has been read."""
+    timed: tuple[int, int] = 0, 0
+    """Which chunk was timed last, counted from 1, and when it came."""
     count: int = 0
     """How many chunks there were, once it has been read."""
-    _tally: Tally = staticmethod(lambda: (0, 0))
-    _wants: int = 0
+    _tally: Tally = staticmethod(lambda: 0)
+    _is_done: bool = False
     _begin: object = None
     _together: _Together | None = None
 
@@ -56,54 +56,53 @@ class StreamReader:
         self._one_answer = one_answer
 
     def listen(self, tally: Tally) -> Listening:
-        """Return what whoever has a chunk needs, and need not call for each: what keeps it, what looks, and the clock.
+        """Return what whoever has a chunk needs: what keeps it, which is called for each, and what looks.
 
-        A chunk that comes is timed and counted; if there are now more than was wanted, which is none at first, ``look`` is
-        called with their number and the time, which returns how many are wanted next; then the chunk is kept.
+        A chunk that comes is counted; if there are now more than was wanted, which is none at first, ``look`` is called with
+        their number, and returns how many are wanted next; then the chunk is kept.
         """
         self._tally = tally
-        return self.kept.append, self.look, clock.ticks
+        return self.kept.append, self.look
 
     def taker(self) -> Callable[[object], None]:
         """Return what takes a chunk, for who can afford a call for each."""
-        number = last = wants = 0
-        keep, look, ticks = self.listen(lambda: (number, last))
+        number = wants = 0
+        keep, look = self.listen(lambda: number)
 
         def take(chunk: object) -> None:
-            nonlocal number, last, wants
-            last = ticks()
+            nonlocal number, wants
             number += 1
             if number > wants:
-                wants = look(number, last)
+                wants = look(number)
             keep(chunk)
 
         return take
 
-    def look(self, number: int, now: int) -> int:
-        """Look at what is held, if it can say anything, before a chunk is kept; return how many chunks are not looked at."""
+    def look(self, number: int) -> int:
+        """Time a chunk, and look at what is held before it is kept; return how many there may be before it is called again."""
+        now = clock.ticks()
+        self.timed = number, now
         if number == 1:
-            self.first, self._wants = now, number
+            self.first = now
         elif number == 2:
-            self._begin, self._wants = self.kept[0], _ALL if self._one_answer else LAST
-        else:
+            self._begin = self.kept[0]
+        elif number > LAST and not self._is_done:
             ask("response", lambda: self._look(number))
-        return self._wants
+        return number + _STRIDE - 1 if self._is_done else number
 
     def _look(self, number: int) -> None:
         together = self._together
-        if number == LAST + 1:
-            if _telling(self.kept):
-                together = self._together = _Together()
-                together.take(self._begin)
-                together.peek(self.kept)
-            if together is None or not together.in_every_chunk:
-                self._wants = _ALL
+        if number == LAST + 1 and not self._one_answer and _telling(self.kept):
+            together = self._together = _Together()
+            together.take(self._begin)
+            together.peek(self.kept)
         elif together is not None:
             together.glance(self.kept[0])
+        self._is_done = together is None or not together.in_every_chunk
 
     def read(self) -> Reading:
         """Read what the chunks say together; what came later counts more. To be called once, at the end."""
-        self.count, self.last = self._tally()
+        self.count = self._tally()
         chunks, together = list(self.kept), self._together
         if together is None or together.is_unread():
             are_all = self.count <= len(chunks)
