@@ -79,7 +79,7 @@ class StreamReader:
         return take
 
     def look(self, number: int) -> int:
-        """Time a chunk, and look at what is held before it is kept; return how many there may be before it is called again."""
+        """Time a chunk, and look at what is held before it is kept; return how many there may be until the next look."""
         now = clock.ticks()
         self.timed = number, now
         if number == 1:
