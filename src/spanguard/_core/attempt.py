@@ -69,7 +69,7 @@ class Owner(Protocol):
         """Make the span that was put off."""
         ...
 
-    def spend(self, spent: list[Spent]) -> None:
+    def hold(self, spent: list[Spent]) -> None:
         """Keep what a successful attempt used."""
         ...
 
@@ -279,11 +279,11 @@ class Attempt(Book):
     def spend(self, spent: list[Spent]) -> None:
         """Hold what calls used until the attempt ends; what comes late is judged by how it ended."""
         self.seen = spent[-1]
-        super().spend(spent)
+        self.hold(spent)
 
     def _settled(self, spent: list[Spent]) -> None:
         if self.outcome == "success":
-            self._operation.spend(spent)
+            self._operation.hold(spent)
         else:
             self._operation.discard(spent)
 

@@ -18,7 +18,7 @@ class Book(Scope):
     _kept: list[Spent] | None = None
     _is_settled: bool = False
 
-    def spend(self, spent: list[Spent]) -> None:
+    def hold(self, spent: list[Spent]) -> None:
         """Keep what calls used, told from any thread, until it is settled."""
         with self._lock:
             settled = self._is_settled

@@ -271,6 +271,10 @@ class Operation(Book):
         with self._lock:
             self._failed += 1
 
+    def spend(self, spent: list[Spent]) -> None:
+        """Keep what calls inside used until it is known whether the answer was."""
+        self.hold(spent)
+
     def _settled(self, spent: list[Spent]) -> None:
         if self._used:
             self._use(spent)
