@@ -417,7 +417,7 @@ def test_debug_prints_each_line_once_over_parent_and_child(tmp_path: Path) -> No
     assert not (tmp_path / ".spanguard").exists()
 
 
-@pytest.mark.parametrize("interval", ["inf", "nan", "0", "-5", "1e300", "soon", "1"])
+@pytest.mark.parametrize("interval", ["inf", "nan", "0", "-5", "1e300", "soon", "50"])
 def test_no_interval_loses_what_is_left_at_the_end(tmp_path: Path, interval: str) -> None:
     """Odd intervals of exports, for spans and for metrics: the end of the process still sends all; nonsense is warned of."""
     variables = ("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY")
