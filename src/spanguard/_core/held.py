@@ -133,10 +133,12 @@ class Held:
     def put(self, series: Series, value: float, within: Context | None) -> None:
         """Hold a value, or write it at once."""
         values = series.values
-        if (len(values) >= series.room or within is None) and not self._may_wait(series, value, within):
+        if within is None or (len(values) >= series.room and not self._makes_room(series)):
+            series.begun = series.listed and self._most > 0
+            series.write(value, series.attributes, within)
             return
         values.append(value)
-        if within is APART or within is None:
+        if within is APART:
             return
         place = 0 if series.sums else int(value * _FINE).bit_length()
         if place not in series.spans:
@@ -144,22 +146,19 @@ class Held:
             if span is not None:
                 series.spans[place] = value, span.get_span_context()
 
-    def _may_wait(self, series: Series, value: float, within: Context | None) -> bool:
-        """Whether there is room for a value, or can be made; otherwise it is written."""
-        if within is not None and series.begun:
-            if series.sums:
-                if series.room:
-                    series.fold()
-                series.room = _FOLD
-                return True
-            granted = min(_GRANT, self._free)
-            if granted > 0:
-                self._free -= granted  # threads may lose some; it need not be exact
-                series.room += granted
-                return True
-        series.begun = series.listed and self._most > 0
-        series.write(value, series.attributes, within)
-        return False
+    def _makes_room(self, series: Series) -> bool:
+        """Make room for more values of a series that has begun, if there is any."""
+        if not series.begun:
+            return False
+        if series.sums:
+            if series.room:
+                series.fold()
+            series.room = _FOLD
+            return True
+        granted = max(0, min(_GRANT, self._free))
+        self._free -= granted  # threads may lose some, and grant some twice; it need not be exact
+        series.room += granted
+        return granted > 0
 
     def settle(self, until: float = math.inf) -> None:
         """Write what waits, as far as there is time."""
