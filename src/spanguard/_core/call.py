@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import ClassVar, Final
 
-from spanguard._core.border import ask, quiet
+from spanguard._core.border import ask, quiet, swallow
 from spanguard._core.errors import Failure, failure, is_cancellation
 from spanguard._core.prices import price
 from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
@@ -35,7 +36,7 @@ from spanguard.vocabulary.models import model_name
 from spanguard.vocabulary.pseudonyms import pseudonym
 
 _SECOND: Final = 1e9
-_NO_DETAILS: Final = NOTHING[2:]
+_NO_DETAILS: Final = list(NOTHING[2:])
 
 
 class Call(Scope):
@@ -125,21 +126,15 @@ class Call(Scope):
     def open(self, attributes: Attributes) -> None:
         """Start the span, for who knows that somebody listens, and swallows what goes wrong."""
         self.begin()
-        operation, model = self._operation or "llm_call", self._model
-        asked: Attributes = {}
-        if self._operation:
-            asked[GEN_AI_OPERATION] = operation
-        if self._provider:
-            asked[GEN_AI_PROVIDER] = self._provider
-        if model:
-            asked[GEN_AI_MODEL] = model
-        asked.update(attributes)
+        name, base = _named(self._operation, self._provider, self._model)
+        asked = {**base, **attributes}
         if self.parent is not None:
             asked.update(self.parent.serves())
-        self._asks_for_stream = GEN_AI_STREAM in attributes
-        if GEN_AI_TOP_K in asked:
-            asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(asked[GEN_AI_TOP_K])  # type: ignore[arg-type]
-        self.open_span(f"{operation} {model}" if model else operation, asked)
+        if GEN_AI_STREAM in attributes:
+            self._asks_for_stream = True
+        if GEN_AI_TOP_K in attributes:
+            asked[GEN_AI_TOP_K] = self.recorder.generation.top_k(attributes[GEN_AI_TOP_K])  # type: ignore[arg-type]
+        self.open_span(name, asked)
 
     def follow(self) -> StreamReader | None:
         """Hear that the answer is a stream; return what reads its chunks."""
@@ -158,36 +153,41 @@ class Call(Scope):
         self._closed_early = True
         self.finish(error)
 
-    @quiet
     def finish(self, error: BaseException | None = None) -> None:
         """End the call; the exception is the one that leaves it. Only the first time counts."""
-        if not self.started or self.done:
+        if self.done or not self.started:
             return
         self.done = True
-        elapsed = self.elapsed()
-        reading = ask("response", self._read) or UNREAD
-        if self._stated is not UNREAD:
-            reading = self._stated.over(reading)
-        fault, failed = None, False
-        if error is not None:
-            fault = failure(error)
-            failed = not is_cancellation(error)
-        provider, model = self._provider or reading.provider, reading.model and model_name(reading.model)
-        if self.recorder.settings.prices:
-            reading = self._with_cost(reading, provider)
-        if self.recorder.measures:
-            self._measure(elapsed, provider, model, reading.usage, fault if failed else None)
-        attributes: Attributes = {}
-        if self.span.is_recording():
-            self._learnt(reading, provider, model, attributes)
-            if fault is not None:
-                attributes[OUTCOME] = "failed" if failed else "cancelled"
-        if self.parent is not None:
-            self.parent.was_counted(self._sources())
-            if reading.usage != NOTHING:
-                self.parent.spend([Spent(reading.usage, provider, self._model or model)])
-        self.end_span(elapsed, attributes, fault, failed=failed)
-        self._response = self._stream = None
+        try:
+            elapsed = self.elapsed()
+            reading = ask("response", self._read) or UNREAD
+            if self._stated is not UNREAD:
+                reading = self._stated.over(reading)
+            fault, failed = None, False
+            if error is not None:
+                fault = failure(error)
+                failed = not is_cancellation(error)
+            usage, model, _, _, provider = reading
+            provider, model = self._provider or provider, model and model_name(model)
+            recorder, parent = self.recorder, self.parent
+            if recorder.settings.prices:
+                reading = self._with_cost(reading, provider)
+                usage = reading.usage
+            if recorder.measures:
+                self._measure(elapsed, provider, model, usage, fault if failed else None)
+            attributes: Attributes = {}
+            if self.span.is_recording():
+                self._learnt(reading, provider, model, attributes)
+                if fault is not None:
+                    attributes[OUTCOME] = "failed" if failed else "cancelled"
+            if parent is not None:
+                parent.was_counted(self._sources())
+                if usage != NOTHING:
+                    parent.spend([Spent(usage, provider, self._model or model)])
+            self.end_span(elapsed, attributes, fault, failed=failed)
+            self._response = self._stream = None
+        except Exception as raised:
+            swallow(Call.finish, raised)
 
     def was_counted(self, responses: list[object]) -> None:
         """Remember responses that calls inside this one have counted, to count none twice."""
@@ -222,16 +222,17 @@ class Call(Scope):
         return reading._replace(usage=reading.usage._replace(cost=cost))
 
     def _learnt(self, reading: Reading, provider: str | None, model: str | None, attributes: Attributes) -> None:
+        usage, _, own_id, reasons, _ = reading
         if provider and not self._provider:
             attributes[GEN_AI_PROVIDER] = provider
         if model:
             attributes[GEN_AI_RESPONSE_MODEL] = model
-        if reading.id:
-            attributes[GEN_AI_RESPONSE_ID] = pseudonym(reading.id, GEN_AI_RESPONSE_ID)
-        if reading.finish_reasons:
-            attributes[GEN_AI_FINISH] = reading.finish_reasons
-        if reading.usage is not NOTHING:
-            self._used(reading.usage, attributes)
+        if own_id:
+            attributes[GEN_AI_RESPONSE_ID] = pseudonym(own_id, GEN_AI_RESPONSE_ID)
+        if reasons:
+            attributes[GEN_AI_FINISH] = reasons
+        if usage is not NOTHING:
+            self._used(usage, attributes)
         stream = self._stream
         if stream is not None:
             attributes[CHUNKS] = stream.count
@@ -243,14 +244,15 @@ class Call(Scope):
             attributes[CLOSED_EARLY] = True
 
     def _used(self, usage: Usage, attributes: Attributes) -> None:
-        names, stated = self.recorder.generation.usage, self._stated.usage
-        if usage.input is not None:
-            attributes[names[0]] = usage.input
-        if usage.output is not None:
-            attributes[names[1]] = usage.output
-        if usage[2:] != _NO_DETAILS:
+        names, stated = self.recorder.generation.usage, self._stated
+        sent, received, *details = usage
+        if sent is not None:
+            attributes[names[0]] = sent
+        if received is not None:
+            attributes[names[1]] = received
+        if details != _NO_DETAILS:
             self._used_in_detail(usage, names, attributes)
-        if stated is not NOTHING and stated.counted:
+        if stated is not UNREAD and stated.usage.counted:
             attributes[USAGE_SOURCE] = "caller"
 
     def _used_in_detail(self, usage: Usage, names: tuple[str, ...], attributes: Attributes) -> None:
@@ -276,6 +278,14 @@ class Call(Scope):
             number, at = stream.timed
             per_chunk = (at - first) / (number - 1) / _SECOND if number > 1 else None
             calls.record_pace(labels, (first - self._start_ticks) / _SECOND, per_chunk, within)
+
+
+@lru_cache(maxsize=1000)
+def _named(operation: str | None, provider: str | None, model: str | None) -> tuple[str, Attributes]:
+    """Return the name of a call's span and the attributes of what makes it one; nobody changes them."""
+    base: Attributes = {GEN_AI_OPERATION: operation, GEN_AI_PROVIDER: provider, GEN_AI_MODEL: model}  # type: ignore[dict-item]
+    name = operation or "llm_call"
+    return f"{name} {model}" if model else name, {key: value for key, value in base.items() if value}
 
 
 _INERT: Final = Call()

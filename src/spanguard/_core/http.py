@@ -244,7 +244,7 @@ def tell(scope: Scope, told: HttpTry, before: int) -> int:
         return before
     recorder, within, now = scope.recorder, scope.inner, scope.elapsed()
     attributes = {**scope.inherited, **told.attributes, **told.error}
-    span = recorder.start(told.method, attributes, parent=within, start=scope._start_ns + before, client=True)
+    span = recorder.start(told.method, attributes, within, scope._start_ns + before, client=True)
     scope.child_started(span.get_span_context())
     if told.error:
         span.set_status(_ERROR)

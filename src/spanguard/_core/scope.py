@@ -67,8 +67,8 @@ class Scope:
         """Start the span of this scope, backdated to the begin."""
         if self.inherited:
             attributes = {**self.inherited, **attributes}
-        outer = parent if parent is not None else self.outer
-        self.span = span = self.recorder.start(name, attributes, parent=outer, start=self._start_ns, gen_ai=self.gen_ai)
+        within = self._outer if parent is None else parent
+        self.span = span = self.recorder.start(name, attributes, within, self._start_ns, gen_ai=self.gen_ai)
         self.enclose(span)
         if self.parent is not None:
             self.parent.child_started(span.get_span_context())
@@ -76,7 +76,7 @@ class Scope:
     def enclose(self, span: Span) -> None:
         """Make the span the one that what happens in this scope from now on belongs to."""
         # As `set_value(_KEY, self, set_span_in_context(span, outer))`, which copies twice.
-        self._inner = Context({**self.outer, SPAN_KEY: span, _KEY: self})
+        self._inner = Context({**(self._outer or NO_ATTRIBUTES), SPAN_KEY: span, _KEY: self})
 
     def elapsed(self) -> int:
         """Nanoseconds since the begin, by the monotonic clock; until the stop, if there was one."""

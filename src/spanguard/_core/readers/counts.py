@@ -23,33 +23,43 @@ def usage(source: object) -> Usage:
         return NOTHING
     get = getter(source)
     sent, received = get("prompt_tokens"), get("completion_tokens")
-    if sent is not None or received is not None:
-        details = get("prompt_tokens_details")
-        read, written, modal = _UNSENT if details is None else _sent(details)
-        details = get("completion_tokens_details")
-        reasoning, more = _UNRECEIVED if details is None else _received(details)
-        if read is None and (found := get("cache_read_input_tokens")) is not None:
-            read = tokens(WHERE, found)
-        if written is None and (found := get("cache_creation_input_tokens")) is not None:
-            written = tokens(WHERE, found)
-        whole = tokens(WHERE, sent)
-    else:
-        sent, received = get("input_tokens"), get("output_tokens")
-        read, written, modal = _sent(first(get, "input_tokens_details", "input_token_details"))
-        reasoning, more = _received(first(get, "output_tokens_details", "output_token_details"))
-        whole = tokens(WHERE, sent)
-        apart = separate(get)
-        if apart is not None:
-            read, written = apart
-            whole = None if whole is None else whole + (read or 0) + (written or 0)
-        else:
-            read, written = first_count(read, get, "cache_read_tokens"), first_count(written, get, "cache_write_tokens")
-            reasoning = first_count(reasoning, get, "reasoning_tokens")
+    if sent is None and received is None:
+        return _by_other_names(get)
+    read = written = reasoning = modal = None
+    if (details := get("prompt_tokens_details")) is not None:
+        read, written, modal = _sent(details)
+    if (details := get("completion_tokens_details")) is not None:
+        reasoning, more = _received(details)
+        modal = more if modal is None else modal + more
+    if (found := get("cache_read_input_tokens")) is not None and read is None:
+        read = tokens(WHERE, found)
+    if (found := get("cache_creation_input_tokens")) is not None and written is None:
+        written = tokens(WHERE, found)
     paid = get("cost")
-    modal += more
     return Usage(
-        whole, tokens(WHERE, received), read, written, reasoning, None if paid is None else cost(paid), modal or None
+        tokens(WHERE, sent),
+        tokens(WHERE, received),
+        read,
+        written,
+        reasoning,
+        None if paid is None else cost(paid),
+        modal or None,
     )
+
+
+def _by_other_names(get: Get) -> Usage:
+    read, written, modal = _sent(first(get, "input_tokens_details", "input_token_details"))
+    reasoning, more = _received(first(get, "output_tokens_details", "output_token_details"))
+    whole = tokens(WHERE, get("input_tokens"))
+    apart = separate(get)
+    if apart is not None:
+        read, written = apart
+        whole = None if whole is None else whole + (read or 0) + (written or 0)
+    else:
+        read, written = first_count(read, get, "cache_read_tokens"), first_count(written, get, "cache_write_tokens")
+        reasoning = first_count(reasoning, get, "reasoning_tokens")
+    received, paid = tokens(WHERE, get("output_tokens")), get("cost")
+    return Usage(whole, received, read, written, reasoning, None if paid is None else cost(paid), modal + more or None)
 
 
 def separate(get: Get) -> tuple[int | None, int | None] | None:

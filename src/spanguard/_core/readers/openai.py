@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from spanguard._core.readers import counts
 from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, one_reason, text
 
 
-def chat(get: Get, choices: object) -> Reading:
-    """Read a chat completion, or a chunk of one."""
+AZURE: Final = "azure.ai.openai"
+
+
+def chat(get: Get, choices: object, provider: str | None) -> Reading:
+    """Read a chat completion, or a chunk of one, of that provider unless it says itself who it is of."""
     if type(choices) is list and len(choices) == 1:
-        reasons = one_reason(getter(choices[0])("finish_reason"))
-    else:
-        several = choices if isinstance(choices, (list, tuple)) else ()
-        reasons = finish_reasons([getter(choice)("finish_reason") for choice in several])
-    return Reading(counts.usage(get("usage")), text(get("model")), text(get("id")), reasons, azure(get))
+        return said(get, one_reason(getter(choices[0])("finish_reason")), provider)
+    several = choices if isinstance(choices, (list, tuple)) else ()
+    return said(get, finish_reasons([getter(choice)("finish_reason") for choice in several]), provider)
+
+
+def said(get: Get, reasons: tuple[str, ...], provider: str | None) -> Reading:
+    """Read what a chat completion, or a chunk of one, says besides its choices."""
+    model, own_id = get("model"), get("id")
+    return Reading(
+        counts.usage(get("usage")),
+        model if type(model) is str else text(model),
+        own_id if type(own_id) is str else text(own_id),
+        reasons,
+        provider if get("prompt_filter_results") is None else AZURE,
+    )
 
 
 def azure(get: Get) -> str | None:
     """Return the provider's name if it is Azure, which alone sends what its content filter thought of the prompt."""
-    return None if get("prompt_filter_results") is None else "azure.ai.openai"
+    return None if get("prompt_filter_results") is None else AZURE
 
 
 def response(get: Get) -> Reading:

@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Final, NamedTuple, cast
 
 from spanguard._core.readers import anthropic, counts, google, langchain, litellm, openai
 from spanguard._core.readers.providers import known_as, of_library
-from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, finish_reasons, first, getter, text
+from spanguard._core.readers.reading import (
+    PLAIN,
+    UNREAD,
+    Get,
+    OfClass,
+    Reading,
+    Way,
+    finish_reasons,
+    first,
+    getter,
+    text,
+    way_of,
+)
+
+
+class _Kind(NamedTuple):
+    """What is known of the objects of a class."""
+
+    fields: Way | None
+    """How to get at what they say; None of what is no response."""
+    provider: str | None
+    """Whose own library defines the class."""
+    add: Callable[[object, Reading], Reading] | None
+    """Adds what only this library says."""
+
+
+def _kind(cls: type) -> _Kind:
+    none = cls is NoneType or issubclass(cls, PLAIN)
+    library = of_library(cls)
+    other = library == litellm.NAME
+    return _Kind(None if none else way_of[cls], None if other else library, litellm.add_hidden if other else None)
+
+
+_kinds: Final[OfClass[_Kind]] = OfClass(_kind)
 
 
 def read(response: object) -> Reading:
     """Read a whole response. Never raises for an unknown shape; may raise what the object's own attributes raise."""
-    if response is None or issubclass(type(response), PLAIN):
+    fields, provider, add = _kinds[type(response)]
+    if fields is None:
         return UNREAD
-    reading = _shaped(getter(response), response)
-    library = of_library(type(response))
-    if library is None:
-        return reading
-    if library == litellm.NAME:
-        return litellm.add_hidden(response, reading)
-    usage, model, own_id, reasons, provider = reading
-    return reading if provider else Reading(usage, model, own_id, reasons, library)
+    get = fields(response)
+    choices = get("choices")
+    if choices is not None:
+        reading = openai.chat(get, choices, provider)
+    else:
+        reading = _shaped(get, response)
+        if provider is not None and reading.provider is None:
+            reading = reading._replace(provider=provider)
+    return reading if add is None else add(response, reading)
+
+
+def read_chat(response: object, get: Get, reasons: tuple[str, ...]) -> Reading:
+    """Read a chat completion, or a chunk of one, of which somebody has looked why its answer ended."""
+    _, provider, add = _kinds[type(response)]
+    reading = openai.said(get, reasons, provider)
+    return reading if add is None else add(response, reading)
 
 
 def _shaped(get: Get, response: object) -> Reading:
-    choices = get("choices")
-    if choices is not None:
-        return openai.chat(get, choices)
     if get("object") == "response":
         return openai.response(get)
     if get("type") == "message" and get("usage") is not None:

@@ -9,8 +9,8 @@ from typing import Final
 from spanguard._core import clock
 from spanguard._core.border import ask
 from spanguard._core.readers import anthropic, openai
-from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, Way, finish_reasons, getter, one_reason, way
-from spanguard._core.readers.response import read
+from spanguard._core.readers.reading import PLAIN, UNREAD, Get, Reading, Way, finish_reasons, getter, one_reason, way_of
+from spanguard._core.readers.response import read, read_chat
 from spanguard._core.usage import NOTHING
 
 LAST: Final = 8
@@ -218,14 +218,14 @@ def _telling(chunks: Iterable[object]) -> list[object]:
     for chunk in chunks:
         if type(chunk) is not kind:
             kind = type(chunk)
-            of_chunk = way(kind)
+            of_chunk = way_of[kind]
         get = of_chunk(chunk)
         choices = get("choices")
         if type(choices) is list and len(choices) == 1 and get("usage") is None:
             choice = choices[0]
             if type(choice) is not part:
                 part = type(choice)
-                of_choice = way(part)
+                of_choice = way_of[part]
             within = of_choice(choice)
             if within("finish_reason") is None and within("index") == 0:
                 continue
@@ -238,8 +238,7 @@ def _from_the_end(begin: object, chunks: list[object], *, whole: bool) -> Readin
 
     The ``whole`` of a short stream is looked at if nobody has asked before whether it is of one answer.
     """
-    reason: object = None
-    reading = UNREAD
+    reason = last = get_last = None
     for chunk in reversed(chunks):
         get = getter(chunk)
         choices = get("choices")
@@ -250,13 +249,14 @@ def _from_the_end(begin: object, chunks: list[object], *, whole: bool) -> Readin
             if within("index") != 0:
                 return None
             reason = reason or within("finish_reason")
-        if reading is UNREAD and get("usage") is not None:
-            reading = read(chunk)
-            if reading.usage.input is None or reading.usage.output is None or not reading.model or not reading.id:
-                return None
-        if reason is not None and reading is not UNREAD and not whole:
+        if get_last is None and get("usage") is not None:
+            last, get_last = chunk, get
+        if reason is not None and get_last is not None and not whole:
             break
-    if reason is None or reading is UNREAD:
+    if reason is None or get_last is None:
         return None
-    usage, model, own_id, _, provider = reading
-    return Reading(usage, model, own_id, one_reason(reason), provider or openai.azure(getter(begin)))
+    reading = read_chat(last, get_last, one_reason(reason))
+    (sent, received, *_), model, own_id, _, provider = reading
+    if sent is None or received is None or not model or not own_id:
+        return None
+    return reading if provider else reading._replace(provider=openai.azure(getter(begin)))
