@@ -17,7 +17,7 @@ from spanguard import semconv, settings, traced_llm_call, traced_repair
 from spanguard._core import held
 from spanguard._core.recorder import recorder
 from spanguard.settings import GENERATIONS, Settings
-from support import Clock, Telemetry, completion
+from support import Clock, Telemetry, completion, quick_switches
 from test_providers import CALLS, ask, counted, no_providers
 
 
@@ -43,7 +43,9 @@ def points(data: MetricsData | None, name: str = CALLS) -> list[Any]:
 
 
 def waiting() -> int:
-    """Return how many values wait."""
+    """Return how many values wait, once nothing is put off any more."""
+    for each in held._living():
+        each.catch_up()
     return sum(len(series.values) for each in held._living() for series in each._series.values())
 
 
@@ -68,6 +70,61 @@ def test_a_series_begins_when_its_first_value_was_measured(reader: InMemoryMetri
     (point,) = points(reader.get_metrics_data())
     assert before <= point.start_time_unix_nano <= after
     assert point.count == 2
+
+
+def test_a_kind_of_tokens_that_is_new_begins_at_once(reader: InMemoryMetricReader) -> None:
+    """Calls that are alike are put off; the first that tells more than those before is not."""
+    settings.use(Settings(semconv="dev-2026-10"))
+    ask()
+    ask()
+    before = time.time_ns()
+    with traced_llm_call(provider="openai", model="gpt-5.2") as call:
+        call.record_usage(input_tokens=9, output_tokens=1, cache_read_tokens=4)
+    after = time.time_ns()
+    cached = next(each.metric.name for each in semconv.GENERATIONS["dev-2026-10"].tokens if each.kind == "cache_read")
+    (point,) = points(reader.get_metrics_data(), cached)
+    assert before <= point.start_time_unix_nano <= after
+
+
+def test_what_is_put_off_is_bounded(reader: InMemoryMetricReader) -> None:
+    """It is done together once there is enough of it, by who comes then."""
+    of, most = recorder().held, 0
+    for _ in range(1000):
+        ask()
+        most = max(most, len(of._put_off))
+    assert most == held._BATCH - 1
+    assert counted(reader.get_metrics_data()) == 1000
+
+
+def test_a_collection_in_the_middle_of_what_was_put_off_ends(reader: InMemoryMetricReader) -> None:
+    """As a signal's handler asks for it, in the thread that it interrupts; the next collection has the rest."""
+    of, seen = recorder().held, []
+    ask()
+    ask()
+    of.later(lambda: seen.append(counted(reader.get_metrics_data())))
+    ask()
+    of.catch_up()
+    assert seen == [2]
+    assert counted(reader.get_metrics_data()) == 3
+
+
+def test_threads_lose_nothing_of_what_is_put_off(reader: InMemoryMetricReader) -> None:
+    """Whoever does it, it is done once."""
+    ask()
+
+    def many() -> None:
+        for _ in range(500):
+            ask()
+
+    with quick_switches():
+        working = [threading.Thread(target=many) for _ in range(8)]
+        for each in working:
+            each.start()
+        seen = [counted(reader.get_metrics_data()) for _ in range(20)]
+        for each in working:
+            each.join()
+    assert counted(reader.get_metrics_data()) == 4001
+    assert seen == sorted(seen)
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from spanguard._core.border import ask, quiet, swallow
 from spanguard._core.errors import Failure, failure, is_cancellation
+from spanguard._core.measured import NO_PACE
 from spanguard._core.prices import price
 from spanguard._core.readers.reading import UNREAD, Reading, finish_reason
 from spanguard._core.readers.response import read
@@ -181,13 +182,16 @@ class Call(Scope):
                 if fault is not None:
                     attributes[OUTCOME] = "failed" if failed else "cancelled"
             if parent is not None:
-                parent.was_counted(self._sources())
-                if usage != NOTHING:
-                    parent.spend([Spent(usage, provider, self._model or model)])
+                self._account(parent, Spent(usage, provider, self._model or model))
             self.end_span(elapsed, attributes, fault, failed=failed)
             self._response = self._stream = None
         except Exception as raised:
             swallow(Call.finish, raised)
+
+    def _account(self, parent: Scope, spent: Spent) -> None:
+        parent.was_counted(self._sources())
+        if spent.usage != NOTHING:
+            parent.spend([spent])
 
     def was_counted(self, responses: list[object]) -> None:
         """Remember responses that calls inside this one have counted, to count none twice."""
@@ -270,17 +274,15 @@ class Call(Scope):
 
     @quiet
     def _measure(self, elapsed: int, provider: str | None, model: str | None, usage: Usage, error: Failure | None) -> None:
-        calls, within = self.recorder.calls, self.inner
-        labels = calls.labels((self._operation, provider, self._model, model))
-        calls.record(labels, elapsed / _SECOND, usage, error and error.type, within)
-        stream = self._stream
+        pace, stream = NO_PACE, self._stream
         if stream is not None and (first := stream.first) is not None:
             number, at = stream.timed
-            per_chunk = (at - first) / (number - 1) / _SECOND if number > 1 else None
-            calls.record_pace(labels, (first - self._start_ticks) / _SECOND, per_chunk, within)
+            pace = first - self._start_ticks, (at - first) / (number - 1) if number > 1 else None
+        key = self._operation, provider, self._model, model
+        self.recorder.calls.record(key, elapsed, usage, pace, error=error and error.type, within=self._inner or self.inner)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000, typed=True)  # a pseudonym is not the text that looks like it
 def _named(operation: str | None, provider: str | None, model: str | None) -> tuple[str, Attributes]:
     """Return the name of a call's span and the attributes of what makes it one; nobody changes them."""
     base: Attributes = {GEN_AI_OPERATION: operation, GEN_AI_PROVIDER: provider, GEN_AI_MODEL: model}  # type: ignore[dict-item]

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
 
+from spanguard._core.border import quiet
 from spanguard._core.held import APART, Held, Series
+from spanguard._core.switch import SPAN_KEY
 from spanguard._core.usage import Usage
 from spanguard._core.writers import Attributes
 from spanguard.semconv import (
@@ -30,6 +32,10 @@ _UNKNOWN: Final[Mapping[str, str]] = {GEN_AI_MODALITY: "unknown"}
 
 Key = tuple[str | None, str | None, str | None, str | None]
 """Operation, provider, model asked for, and model that answered."""
+Pace = tuple[int | None, float | None]
+"""Nanoseconds that a stream took to its first chunk, and the mean of those between its chunks."""
+NO_PACE: Final[Pace] = (None, None)
+_SECOND: Final = 1e9
 
 
 class _TokenLabels(NamedTuple):
@@ -44,7 +50,7 @@ class _TokenLabels(NamedTuple):
 class Labels:
     """The attributes of what is measured of calls that are alike."""
 
-    __slots__ = ("base", "duration", "pace", "tokens")
+    __slots__ = ("base", "begun", "duration", "pace", "tokens")
 
     def __init__(self, base: Attributes, duration: Series, tokens: tuple[_TokenLabels, ...]) -> None:
         self.base: Final = base
@@ -52,6 +58,8 @@ class Labels:
         self.tokens: Final = tokens
         self.pace: tuple[Series, Series] | None = None
         """Of streams: the time to the first chunk, and that between chunks."""
+        self.begun: set[tuple[type, ...]] = set()
+        """What was measured of calls already, as types of what there was, so that all series of such a call have begun."""
 
 
 class CallMetrics:
@@ -63,9 +71,21 @@ class CallMetrics:
         self._held: Final = held
         self._labels: Final[dict[Key, Labels]] = {}
 
-    def labels(self, key: Key) -> Labels:
-        """Return the attributes of what is measured of such a call. Nobody changes them."""
-        return self._labels.get(key) or self._made(key)
+    def record(self, key: Key, elapsed: int, usage: Usage, pace: Pace, *, error: str | None, within: Context) -> None:
+        """Record how many nanoseconds a call took, with its span as exemplar, what it used, and the pace of its stream."""
+        labels = self._labels.get(key) or self._made(key)
+        kinds = (*map(type, usage), *map(type, pace))
+        if error is None and usage.modal is None and kinds in labels.begun:
+            self._held.later(self._record_later, labels, elapsed, usage, pace, within.get(SPAN_KEY))
+            return
+        self._record(labels, elapsed, usage, pace, error=error, within=within)
+        if error is None and usage.modal is None:
+            labels.begun.add(kinds)
+
+    @quiet
+    def _record_later(self, labels: Labels, elapsed: int, usage: Usage, pace: Pace, span: object) -> None:
+        within = APART if span is None else Context({SPAN_KEY: span})
+        self._record(labels, elapsed, usage, pace, error=None, within=within)
 
     def _made(self, key: Key) -> Labels:
         base: Attributes = {name: value for name, value in zip(_NAMES, key, strict=True) if value}
@@ -79,27 +99,24 @@ class CallMetrics:
         series = self._held.series(tokens.metric, {**base, **(_UNKNOWN if tokens.fixed is None else tokens.fixed)})
         return _TokenLabels(series, Usage._fields.index(tokens.kind), tokens, tokens.fixed is None)
 
-    def record(self, labels: Labels, seconds: float, usage: Usage, error: str | None, within: Context) -> None:
-        """Record how long a call took, with its span as exemplar, and what it used, which stands on that span."""
-        put = self._held.put
-        base = labels.base
-        series = labels.duration if error is None else self._held.series(self._of.duration, {**base, ERROR_TYPE: error})
-        put(series, seconds, within)
+    def _record(self, labels: Labels, elapsed: int, usage: Usage, pace: Pace, *, error: str | None, within: Context) -> None:
+        held, base = self._held, labels.base
+        series = labels.duration if error is None else held.series(self._of.duration, {**base, ERROR_TYPE: error})
+        held.put(series, elapsed / _SECOND, within)
         for series, place, tokens, modal in labels.tokens:
             count = usage[place]
             if count is None:
                 continue
             if modal and usage.modal is not None:
                 for modality, part in usage.by_modality(tokens.kind).items():
-                    self._held.measure(tokens.metric, part, {**base, GEN_AI_MODALITY: modality}, APART)
+                    held.measure(tokens.metric, part, {**base, GEN_AI_MODALITY: modality}, APART)
             else:
-                put(series, count, APART)  # type: ignore[arg-type]  # the fields of tokens are counts
-
-    def record_pace(self, labels: Labels, first: float, per_chunk: float | None, within: Context) -> None:
-        """Record the seconds that a stream took to its first chunk, and the mean of those between its chunks."""
-        held, pace = self._held, labels.pace
-        if pace is None:
-            pace = labels.pace = held.series(self._of.first_chunk, labels.base), held.series(self._of.per_chunk, labels.base)
-        held.put(pace[0], first, within)
+                held.put(series, count, APART)  # type: ignore[arg-type]  # the fields of tokens are counts
+        first, per_chunk = pace
+        if first is None:
+            return
+        if labels.pace is None:
+            labels.pace = held.series(self._of.first_chunk, base), held.series(self._of.per_chunk, base)
+        held.put(labels.pace[0], first / _SECOND, within)
         if per_chunk is not None:
-            held.put(pace[1], per_chunk, within)
+            held.put(labels.pace[1], per_chunk / _SECOND, within)

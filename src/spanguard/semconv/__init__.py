@@ -321,7 +321,7 @@ GENERATIONS: Final = {
         {},
         _seconds("gen_ai.client.operation.duration", "How long calls took.", ERROR_TYPE),
         _seconds("gen_ai.client.operation.time_to_first_chunk", "How long streams took to their first chunk."),
-        _seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time between the chunks of a stream; of a long one up to one of its last 16."),
+        _seconds("gen_ai.client.operation.time_per_output_chunk", "Mean time between the chunks of a stream; of more than three up to one behind their first third."),
         tuple(TokenMetric(_USAGE, kind, {GEN_AI_TOKEN_TYPE: kind}) for kind in TOKEN_TYPES),
     ),
     "dev-2026-10": Generation(
@@ -330,7 +330,7 @@ GENERATIONS: Final = {
         GEN_AI_MODAL,
         _seconds(_dev + "duration", "How long calls took.", ERROR_TYPE),
         _seconds(_dev + "time_to_first_chunk", "How long streams took to their first chunk."),
-        _seconds(_dev + "time_per_output_chunk", "Mean time between the chunks of a stream; of a long one up to one of its last 16."),
+        _seconds(_dev + "time_per_output_chunk", "Mean time between the chunks of a stream; of more than three up to one behind their first third."),
         (
             _modal(_dev + "usage.input_tokens", "input", "Tokens sent."),
             _modal(_dev + "usage.output_tokens", "output", "Tokens received."),

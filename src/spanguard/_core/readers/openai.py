@@ -7,7 +7,6 @@ from typing import Final
 from spanguard._core.readers import counts
 from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, one_reason, text
 
-
 AZURE: Final = "azure.ai.openai"
 
 

@@ -52,7 +52,7 @@ UNREAD: Final = Reading()
 
 
 class OfClass(dict[type, _Kind]):
-    """What is found out of each class when the first of its objects comes, as to ask each object costs more than to read it."""
+    """What is found out of each class when its first object comes: to ask each of them costs more than to read it."""
 
     def __init__(self, find: Callable[[type], _Kind]) -> None:
         super().__init__()

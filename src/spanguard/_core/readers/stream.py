@@ -23,8 +23,10 @@ _LAST_SENT: Final = 4
 
 Each that is held costs: its memory would else be taken for the next, and is still in the processor's cache.
 """
-_STRIDE: Final = 16
-"""Of how many chunks one is timed after the first ones: between two chunks, other code has run, and the clock is far away."""
+_FIRST: Final = 3
+"""How many chunks are timed at the begin; then one whenever they are three times as many, so also the first after `LAST`."""
+_STRIDE: Final = 96
+"""Of how many chunks at least one is timed: between two chunks, other code has run, and the clock is far away."""
 _ONE: Final = {0}
 _ENDED: Final = ("response.completed", "response.incomplete", "response.failed")
 
@@ -53,7 +55,7 @@ class StreamReader:
     def __init__(self, *, one_answer: bool = False) -> None:
         self.kept: Final[deque[object]] = deque(maxlen=_LAST_SENT if one_answer else LAST)
         """The last chunks."""
-        self._one_answer = one_answer
+        self._is_done = one_answer
 
     def listen(self, tally: Tally) -> Listening:
         """Return what whoever has a chunk needs: what keeps it, which is called for each, and what looks.
@@ -88,11 +90,13 @@ class StreamReader:
             self._begin = self.kept[0]
         elif number > LAST and not self._is_done:
             ask("response", lambda: self._look(number))
-        return number + _STRIDE - 1 if self._is_done else number
+            if not self._is_done:
+                return number
+        return number if number < _FIRST else number + min(2 * number, _STRIDE) - 1
 
     def _look(self, number: int) -> None:
         together = self._together
-        if number == LAST + 1 and not self._one_answer and _telling(self.kept):
+        if number == LAST + 1 and _telling(self.kept):
             together = self._together = _Together()
             together.take(self._begin)
             together.peek(self.kept)
@@ -107,7 +111,7 @@ class StreamReader:
         if together is None or together.is_unread():
             are_all = self.count <= len(chunks)
             begin = chunks[0] if are_all and chunks else self._begin
-            reading = _from_the_end(begin, chunks, whole=are_all and not self._one_answer)
+            reading = _from_the_end(begin, chunks, whole=are_all and not self._is_done)
             if reading is not None:
                 return reading
             together = _Together()
