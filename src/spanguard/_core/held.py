@@ -22,7 +22,7 @@ from opentelemetry.context import Context, create_key
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, set_span_in_context
 
-from spanguard._core.border import quiet
+from spanguard._core.border import quiet, swallow
 from spanguard._core.switch import SPAN_KEY
 from spanguard._core.writers import Attributes, Writer, ignore
 from spanguard.semconv import Metric
@@ -122,7 +122,7 @@ class Held:
         _all[:] = [each for each in _all if each() is not None] + [weakref.ref(self)]
 
     def later(self, work: Callable[..., object], *args: object) -> None:
-        """Do work that only measures, and raises nothing, before the next collection.
+        """Do work that only measures before the next collection.
 
         It is done together with other work: right after a call of a model the processor has forgotten our code, and takes
         several times as long.
@@ -144,7 +144,10 @@ class Held:
             taken = self._put_off[:number]
             del self._put_off[:number]
             for work, args in taken:
-                work(*args)
+                try:
+                    work(*args)
+                except Exception as error:
+                    swallow(work, error)
         finally:
             self._catching_up.release()
 

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
 
-from spanguard._core.border import quiet
 from spanguard._core.held import APART, Held, Series
 from spanguard._core.switch import SPAN_KEY
 from spanguard._core.usage import Usage
@@ -74,7 +73,7 @@ class CallMetrics:
     def record(self, key: Key, elapsed: int, usage: Usage, pace: Pace, *, error: str | None, within: Context) -> None:
         """Record how many nanoseconds a call took, with its span as exemplar, what it used, and the pace of its stream."""
         labels = self._labels.get(key) or self._made(key)
-        kinds = (*map(type, usage), *map(type, pace))
+        kinds = tuple(map(type, usage + pace))
         if error is None and usage.modal is None and kinds in labels.begun:
             self._held.later(self._record_later, labels, elapsed, usage, pace, within.get(SPAN_KEY))
             return
@@ -82,7 +81,6 @@ class CallMetrics:
         if error is None and usage.modal is None:
             labels.begun.add(kinds)
 
-    @quiet
     def _record_later(self, labels: Labels, elapsed: int, usage: Usage, pace: Pace, span: object) -> None:
         within = APART if span is None else Context({SPAN_KEY: span})
         self._record(labels, elapsed, usage, pace, error=None, within=within)
