@@ -279,7 +279,7 @@ class Call(Scope):
             number, at = stream.timed
             pace = first - self._start_ticks, (at - first) / (number - 1) if number > 1 else None
         key = self._operation, provider, self._model, model
-        self.recorder.calls.record(key, elapsed, usage, pace, error=error and error.type, within=self._inner or self.inner)
+        self.recorder.calls.record(key, (elapsed, usage, pace, error and error.type), self._inner or self.inner)
 
 
 @lru_cache(maxsize=1000, typed=True)  # a pseudonym is not the text that looks like it

@@ -38,6 +38,13 @@ _GRANT: Final = 100
 """For how many values a series of a histogram takes room at a time."""
 # This context has no span; it is not empty, for then the SDK would take the current one.
 APART: Final = Context({create_key("spanguard-apart"): True})
+
+
+def of_span(span: object) -> Context:
+    """Return a context with that span and nothing else, for what is measured later: others keep what a program put there."""
+    return APART if span is None else Context({SPAN_KEY: span})
+
+
 _FINE: Final = 1024
 _BREATH: Final = 64
 _SHARE: Final = 0.8
@@ -122,7 +129,7 @@ class Held:
         _all[:] = [each for each in _all if each() is not None] + [weakref.ref(self)]
 
     def later(self, work: Callable[..., object], *args: object) -> None:
-        """Do work that only measures before the next collection.
+        """Do work that only measures, and begins no series, before the next collection.
 
         It is done together with other work: right after a call of a model the processor has forgotten our code, and takes
         several times as long.

@@ -136,6 +136,10 @@ class HttpTry:
         """What its metric carries; None for what a cache answered without asking the server."""
         self._series: tuple[Held, Series] | None = None
 
+    def has_measured(self, held: Held) -> bool:
+        """Whether one of them has been recorded already, so that its series has begun, or none ever is."""
+        return self.measured is None or (self._series is not None and self._series[0] is held)
+
     def measure(self, held: Held, seconds: float, within: Context) -> None:
         """Record how long one of them took, unless no server was asked."""
         if self.measured is None:

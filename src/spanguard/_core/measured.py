@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
 
-from spanguard._core.held import APART, Held, Series
+from spanguard._core.held import APART, Held, Series, of_span
 from spanguard._core.switch import SPAN_KEY
 from spanguard._core.usage import Usage
 from spanguard._core.writers import Attributes
@@ -34,6 +34,8 @@ Key = tuple[str | None, str | None, str | None, str | None]
 Pace = tuple[int | None, float | None]
 """Nanoseconds that a stream took to its first chunk, and the mean of those between its chunks."""
 NO_PACE: Final[Pace] = (None, None)
+Told = tuple[int, Usage, Pace, str | None]
+"""How many nanoseconds a call took, what it used, the pace of its stream, and its error."""
 _SECOND: Final = 1e9
 
 
@@ -57,7 +59,7 @@ class Labels:
         self.tokens: Final = tokens
         self.pace: tuple[Series, Series] | None = None
         """Of streams: the time to the first chunk, and that between chunks."""
-        self.begun: set[tuple[type, ...]] = set()
+        self.begun: set[tuple[type, ...] | None] = set()
         """What was measured of calls already, as types of what there was, so that all series of such a call have begun."""
 
 
@@ -70,20 +72,17 @@ class CallMetrics:
         self._held: Final = held
         self._labels: Final[dict[Key, Labels]] = {}
 
-    def record(self, key: Key, elapsed: int, usage: Usage, pace: Pace, *, error: str | None, within: Context) -> None:
-        """Record how many nanoseconds a call took, with its span as exemplar, what it used, and the pace of its stream."""
+    def record(self, key: Key, told: Told, within: Context) -> None:
+        """Record what is told of a call, with its span as exemplar: at once if any series begins with it, else soon."""
         labels = self._labels.get(key) or self._made(key)
-        kinds = tuple(map(type, usage + pace))
-        if error is None and usage.modal is None and kinds in labels.begun:
-            self._held.later(self._record_later, labels, elapsed, usage, pace, within.get(SPAN_KEY))
+        _, usage, pace, error = told
+        kinds = None if error is not None or usage.modal is not None else tuple(map(type, usage + pace))
+        if kinds in labels.begun:
+            self._held.later(self._record, labels, told, within.get(SPAN_KEY))
             return
-        self._record(labels, elapsed, usage, pace, error=error, within=within)
-        if error is None and usage.modal is None:
+        self._record(labels, told, within.get(SPAN_KEY))
+        if kinds is not None:
             labels.begun.add(kinds)
-
-    def _record_later(self, labels: Labels, elapsed: int, usage: Usage, pace: Pace, span: object) -> None:
-        within = APART if span is None else Context({SPAN_KEY: span})
-        self._record(labels, elapsed, usage, pace, error=None, within=within)
 
     def _made(self, key: Key) -> Labels:
         base: Attributes = {name: value for name, value in zip(_NAMES, key, strict=True) if value}
@@ -97,8 +96,9 @@ class CallMetrics:
         series = self._held.series(tokens.metric, {**base, **(_UNKNOWN if tokens.fixed is None else tokens.fixed)})
         return _TokenLabels(series, Usage._fields.index(tokens.kind), tokens, tokens.fixed is None)
 
-    def _record(self, labels: Labels, elapsed: int, usage: Usage, pace: Pace, *, error: str | None, within: Context) -> None:
-        held, base = self._held, labels.base
+    def _record(self, labels: Labels, told: Told, span: object) -> None:
+        elapsed, usage, pace, error = told
+        held, base, within = self._held, labels.base, of_span(span)
         series = labels.duration if error is None else held.series(self._of.duration, {**base, ERROR_TYPE: error})
         held.put(series, elapsed / _SECOND, within)
         for series, place, tokens, modal in labels.tokens:

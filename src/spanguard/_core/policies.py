@@ -48,9 +48,13 @@ class Policy:
         series = known.get((metric.name, told)) if of is held else None
         held.put(series or self._made(held, metric, told), value, within)
 
-    def measure_once(self, recorder: Recorder, tried: float, took: float, within: Context) -> None:
+    def has_measured_once(self, held: Held) -> bool:
+        """Whether an operation with one attempt has been recorded already, so that its series have begun."""
+        return self._once[0] is held
+
+    def measure_once(self, held: Held, tried: float, took: float, within: Context) -> None:
         """Record an operation that took so many seconds, of which its only attempt, which succeeded, took ``tried``."""
-        held, (of, series) = recorder.held, self._once
+        of, series = self._once
         if of is not held:
             series = tuple(self._made(held, each, _SUCCESS) for each in _MEASURED)
             self._once = held, series

@@ -11,11 +11,13 @@ from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, SpanContext
 from spanguard._core import clock
 from spanguard._core.border import quiet
 from spanguard._core.errors import from_status
+from spanguard._core.held import Held, of_span
 from spanguard._core.http import HttpTry, instrumented, of_response
 from spanguard._core.policies import Policy
 from spanguard._core.readers.reading import Reading, getter
 from spanguard._core.readers.stream import StreamReader
 from spanguard._core.stream import conclude
+from spanguard._core.switch import SPAN_KEY
 from spanguard._core.writers import Attributes
 from spanguard.instrumentation import _misuse
 from spanguard.instrumentation._provider import ProviderCall
@@ -35,6 +37,13 @@ class Api(NamedTuple):
     attributes: Attributes
     editions: tuple[int, int]
     """Of the declared names and of the key of pseudonyms at the time."""
+
+    def measure_once(self, held: Held, told: HttpTry | None, tried: float, took: float, span: object) -> None:
+        """Record a request that took so many seconds, of which its only try, which succeeded, took ``tried``."""
+        within = of_span(span)
+        self.policy.measure_once(held, tried, took, within)
+        if told is not None:
+            told.measure(held, tried, within)
 
 
 class Sending(Tries):
@@ -141,10 +150,9 @@ class SdkCall(ProviderCall):
         began, status = self._began, getattr(response, "status_code", None)
         is_first = self._ended is None and self.sending is None
         if began is not None and is_first and isinstance(status, int) and status < 300:
-            self._ended = ended = clock.ticks()
+            self._ended = clock.ticks()
             if not instrumented():
-                self._told = told = of_response(response, 0)
-                told.measure(self.recorder.held, (ended - began) / _SECOND, self.inner)
+                self._told = of_response(response, 0)
         else:
             self._resending().ended_with(response, error)
 
@@ -160,6 +168,8 @@ class SdkCall(ProviderCall):
                 made.sent(clock.ticks() - began, self._first, self._ended)
             finally:
                 detach(token)
+            if self._told is not None and self._ended is not None:
+                self._told.measure(self.recorder.held, (self._ended - began) / _SECOND, self.inner)
         return made
 
     def _sent(self, error: BaseException | None) -> None:
@@ -172,12 +182,18 @@ class SdkCall(ProviderCall):
         began, ended = self._began, self._ended
         try:
             if self.sending is None and began is not None and ended is not None and error is None:
-                tried, took = (ended - began) / _SECOND, (clock.ticks() - began) / _SECOND
-                self._api.policy.measure_once(self.recorder, tried, took, self.inner)
+                self._measure_once((ended - began) / _SECOND, (clock.ticks() - began) / _SECOND)
             elif self.sending is not None or began is not None:
                 self._resending().over(error)
         finally:
             self._limit, self.sending = 0, None
+
+    def _measure_once(self, tried: float, took: float) -> None:
+        api, told, held = self._api, self._told, self.recorder.held
+        if api.policy.has_measured_once(held) and (told is None or told.has_measured(held)):
+            held.later(api.measure_once, held, told, tried, took, self.inner.get(SPAN_KEY))
+        else:
+            api.measure_once(held, told, tried, took, self.inner.get(SPAN_KEY))
 
     def child_started(self, span: SpanContext) -> None:
         """Remember the first span inside the first try, for a link."""
