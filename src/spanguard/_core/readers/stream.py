@@ -18,7 +18,7 @@ LAST: Final = 8
 
 As many at the begin show whether there are several choices, which come in turns.
 """
-_LAST_SENT: Final = 3
+_LAST_SENT: Final = 4
 """How many of the chunks as an API sends them: why the answer ended, what a filter of Azure found in it, and the usage.
 
 Each that is held costs: its memory would else be taken for the next, and is still in the processor's cache.
