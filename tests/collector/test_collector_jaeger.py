@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,16 @@ def plain(span: SpanRow) -> Plain:
         "status": span.status,
         "scope": span.scope,
         "attributes": {key: comparable(value) for key, value in span.attributes.items()},
-        "events": [(each.time_ns, each.name, {k: comparable(v) for k, v in each.attributes.items()}) for each in span.events],
+        "events": in_order(
+            (each.time_ns, each.name, {k: comparable(v) for k, v in each.attributes.items()}) for each in span.events
+        ),
         "links": [(each.trace_id, each.span_id) for each in span.links],
     }
+
+
+def in_order(events: Iterable[tuple[int, str, Plain]]) -> list[tuple[int, str, Plain]]:
+    """Return events by their times and names: Jaeger gives them by their names, and two may have the same time."""
+    return sorted(events, key=lambda each: each[:2])
 
 
 def comparable(value: object) -> object:
@@ -84,8 +92,7 @@ def of_jaeger(span: Plain, scope: str) -> Plain:
         "status": STATUS[span.get("status", {}).get("code", 0)],
         "scope": scope,
         "attributes": attributes(span.get("attributes", ())),
-        # Jaeger gives events by their names.
-        "events": sorted(
+        "events": in_order(
             (int(each["timeUnixNano"]), each["name"], attributes(each.get("attributes", ())))
             for each in span.get("events", ())
         ),
