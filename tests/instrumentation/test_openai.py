@@ -744,6 +744,7 @@ def test_an_answer_that_cannot_be_read_fails_an_operation_whose_attempt_succeede
     ((operation, _),) = points["resilience.operation.duration"]
     ((attempt, _),) = points["resilience.attempt.duration"]
     assert (operation["resilience.operation.outcome"], attempt["resilience.attempt.outcome"]) == ("failed", "success")
+    assert [count for _, (count, _) in points["http.client.request.duration"]] == [1]
 
 
 def test_a_host_is_clear_from_when_it_is_declared(telemetry: Telemetry) -> None:

@@ -38,13 +38,6 @@ _GRANT: Final = 100
 """For how many values a series of a histogram takes room at a time."""
 # This context has no span; it is not empty, for then the SDK would take the current one.
 APART: Final = Context({create_key("spanguard-apart"): True})
-
-
-def of_span(span: object) -> Context:
-    """Return a context with that span and nothing else, for what is measured later: others keep what a program put there."""
-    return APART if span is None else Context({SPAN_KEY: span})
-
-
 _FINE: Final = 1024
 _BREATH: Final = 64
 _SHARE: Final = 0.8
@@ -52,6 +45,11 @@ _SHARE: Final = 0.8
 # A collection must not end before the values that another one has taken are written. Both locks let their own thread pass: a
 # handler of a signal may have metrics collected in the middle of what it interrupts.
 _settling = threading.RLock()
+
+
+def of_span(span: object) -> Context:
+    """Return a context with that span and nothing else, for what is measured later: others keep what a program put there."""
+    return APART if span is None else Context({SPAN_KEY: span})
 
 
 class Series:

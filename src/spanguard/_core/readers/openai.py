@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from spanguard._core.readers import counts
 from spanguard._core.readers.reading import Get, Reading, finish_reasons, getter, one_reason, text
-
-AZURE: Final = "azure.ai.openai"
 
 
 def chat(get: Get, choices: object, provider: str | None) -> Reading:
@@ -20,19 +16,12 @@ def chat(get: Get, choices: object, provider: str | None) -> Reading:
 
 def said(get: Get, reasons: tuple[str, ...], provider: str | None) -> Reading:
     """Read what a chat completion, or a chunk of one, says besides its choices."""
-    model, own_id = get("model"), get("id")
-    return Reading(
-        counts.usage(get("usage")),
-        model if type(model) is str else text(model),
-        own_id if type(own_id) is str else text(own_id),
-        reasons,
-        provider if get("prompt_filter_results") is None else AZURE,
-    )
+    return Reading(counts.usage(get("usage")), text(get("model")), text(get("id")), reasons, azure(get) or provider)
 
 
 def azure(get: Get) -> str | None:
     """Return the provider's name if it is Azure, which alone sends what its content filter thought of the prompt."""
-    return None if get("prompt_filter_results") is None else AZURE
+    return None if get("prompt_filter_results") is None else "azure.ai.openai"
 
 
 def response(get: Get) -> Reading:

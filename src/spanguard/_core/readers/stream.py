@@ -48,7 +48,7 @@ class StreamReader:
     count: int = 0
     """How many chunks there were, once it has been read."""
     _tally: Tally = staticmethod(lambda: 0)
-    _is_done: bool = False
+    _is_done: bool
     _begin: object = None
     _together: _Together | None = None
 
